@@ -3,8 +3,9 @@
 The manual has the gradebook (`nbgrader.api`), plug-ins (`nbgrader.plugins`), commands, options and
 hooks. The rest may change with any release. It is imported here alone, `MEMBERS` and `WORDS` say
 what our classes override or use of it, and `tests/autograder/test_nbgrader_internals.py` looks each
-up in the nbgrader that is installed. When pyproject.toml's range moves: read these entries against
-the new sources, run those tests, and write the range here.
+up in the nbgrader that is installed. So it is with nbclient, of which nbgrader's Execute is one.
+When a range of pyproject.toml moves: read these entries against the new sources, run those tests,
+and write the range here.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ import sqlalchemy
 from jupyter_core.application import JupyterApp
 from nbgrader.api import Gradebook
 from sqlalchemy.orm import scoped_session
+from traitlets import List
 from traitlets.config import Config
 
-RANGE = ">=0.9.6,<0.10"
+RANGES = {"nbgrader": ">=0.9.6,<0.10", "nbclient": ">=0.10,<0.12"}
 
 try:
     from nbgrader.apps.baseapp import NbGrader
@@ -63,7 +65,8 @@ try:
     )
 except ImportError as error:
     raise ImportError(
-        f"Grading works with nbgrader {RANGE}, and here is {version('nbgrader')}: {error}."
+        f"Grading works with nbgrader {RANGES['nbgrader']}, and here is {version('nbgrader')}:"
+        f" {error}."
     ) from None
 
 # By class, what of it is used or overridden, and why; options (`c.Class.name`) are in the manual.
@@ -142,6 +145,12 @@ WORDS = (ROLLED_BACK, NO_EXCHANGE, NOT_FOUND, MANAGER)
 
 # `configure` puts ours before them: formulas need no script.
 TEMPLATES = Path(nbgrader.api.__file__).parent / "server_extensions" / "formgrader" / "templates"
+
+
+class PageStep(NbGraderPreprocessor):
+    """A step on the way to a page: nbconvert hands each one this option, and warns without it."""
+
+    display_data_priority = List(config=True)
 
 
 def load_configuration(folder: Path, name: str) -> Config:

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from autograder.authoring.proof import judged, quiet  # noqa: E402
-from autograder.grading.execution.records import Records  # noqa: E402
+from autograder.grading.records import Records  # noqa: E402
 from autograder.questions import load_checks  # noqa: E402
 from autograder.spec import Check  # noqa: E402
 from benchmarks.grading import ASSIGNMENT, environment, prepare  # noqa: E402

@@ -12,7 +12,7 @@ import torch.nn as nn
 
 from kdlab.arguments import check_whole, checked
 from kdlab.batches import collate
-from kdlab.examples import Conversation, conversations_of
+from kdlab.examples import Conversation, read_conversations
 from kdlab.generation import continued, end_of_text_of
 from kdlab.models import longest_text
 from kdlab.templates import ChatTemplate
@@ -131,14 +131,14 @@ def write_answers(
     >>> [answer.tokens <= 5 for answer in answers]
     [True, True, True]
     """
-    conversations = conversations_of(conversations)
-    if not conversations:
+    asked = list(read_conversations(conversations))
+    if not asked:
         raise ValueError("there are no conversations to answer")
     batch_size = check_whole("batch_size", batch_size, least=1)
     template = ChatTemplate(tokenizer)
     ends = list(dict.fromkeys([*template.end_ids, *end_of_text_of(model)]))
     device = next(model.parameters()).device
-    prompts = [template.encode_prompt(each) for each in conversations]
+    prompts = [template.encode_prompt(each) for each in asked]
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     found: dict[int, Answer] = {}
     for start in range(0, len(order), batch_size):
@@ -200,10 +200,8 @@ def evaluate_answers(
     >>> evaluate_answers(model, examples.validation, tokenizer, new_tokens=8).accuracy
     0.0
     """
-    conversations = conversations_of(conversations)
-    answers = write_answers(
-        model, conversations, tokenizer, new_tokens=new_tokens, batch_size=batch_size
-    )
-    pairs = zip(conversations, answers, strict=True)
+    asked = tuple(read_conversations(conversations))
+    answers = write_answers(model, asked, tokenizer, new_tokens=new_tokens, batch_size=batch_size)
+    pairs = zip(asked, answers, strict=True)
     judged = tuple(right(conversation, answer.text) for conversation, answer in pairs)
-    return AnswerEvaluation(tuple(conversations), tuple(answers), judged)
+    return AnswerEvaluation(asked, tuple(answers), judged)

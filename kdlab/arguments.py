@@ -141,10 +141,6 @@ def _of_class(classes: tuple[type, ...], name: str, value: Any) -> Any:
     raise TypeError(f"{name} must be {article} {what}; got {type(value).__name__} {value!r:.80}")
 
 
-def _path(name: str, value: Any) -> Any:
-    return as_path(value, name)
-
-
 def _text(name: str, value: Any) -> str:
     if isinstance(value, os.PathLike):  # of a file or a folder, in the place of a name
         value = os.fspath(value)
@@ -157,16 +153,6 @@ def _truth(name: str, value: Any) -> bool:
     if isinstance(value, bool | np.bool_):
         return bool(value)
     raise ValueError(f"{name} must be True or False, got {value!r:.80}")
-
-
-def _tensor(name: str, value: Any) -> Any:
-    check_tensor(name, value)
-    return value
-
-
-def _module(name: str, value: Any) -> Any:
-    check_module(name, value)
-    return value
 
 
 def check_number(name: str, value: object) -> float:
@@ -204,13 +190,6 @@ def check_whole(name: str, value: object, least: int | None = None) -> int:
     return int(cast(Any, value))
 
 
-KINDS: dict[str, Callable[[str, Any], Any]] = {
-    **{"int": check_whole, "float": check_number, "bool": _truth, "str": _text},
-    **{"Tensor": _tensor, "nn.Module": _module, "str | Path": _path, "Any": _anything},
-}
-"""What checks an argument, by its annotation."""
-
-
 def ends_of(end_of_text: Any) -> tuple[int, ...]:
     """The tokens that end a text: none, one, or several in any sequence, array or tensor."""
     if end_of_text is None:
@@ -222,10 +201,11 @@ def ends_of(end_of_text: Any) -> tuple[int, ...]:
     return tuple(check_whole("end_of_text", token) for token in tokens)
 
 
-def check_module(name: str, value: object) -> None:
-    """Raise TypeError if this is no module of torch."""
-    if not isinstance(value, nn.Module):
-        raise TypeError(f"{name} must be a torch module; got {type(value).__name__} {value!r:.80}")
+def check_module(name: str, value: object) -> nn.Module:
+    """A module of torch, as it is; TypeError if it is none."""
+    if isinstance(value, nn.Module):
+        return value
+    raise TypeError(f"{name} must be a torch module; got {type(value).__name__} {value!r:.80}")
 
 
 def check_temperature(temperature: object) -> float:
@@ -242,14 +222,23 @@ def check_match_vocab(match_vocab: str) -> None:
         raise ValueError(f'match_vocab must be "error" or "truncate", got {match_vocab!r}')
 
 
-def check_tensor(name: str, value: object) -> None:
-    """Raise ValueError if this is no dense tensor."""
+def check_tensor(name: str, value: object) -> Tensor:
+    """A dense tensor, as it is; ValueError if it is none."""
     if not isinstance(value, Tensor):
         remedy = "; take its .logits" if hasattr(value, "logits") else ""
         raise ValueError(f"{name} must be a tensor, got {type(value).__name__}{remedy}")
     if value.is_nested or value.layout != torch.strided:
         found = "a nested one" if value.is_nested else f"the layout {value.layout}"
         raise ValueError(f"{name} must be a dense tensor, got {found}")
+    return value
+
+
+KINDS: dict[str, Callable[[str, Any], Any]] = {
+    **{"int": check_whole, "float": check_number, "bool": _truth, "str": _text},
+    **{"Tensor": check_tensor, "nn.Module": check_module, "Any": _anything},
+    "str | Path": lambda name, value: as_path(value, name),
+}
+"""What checks an argument, by its annotation."""
 
 
 def check_devices(**tensors: Tensor | None) -> None:

@@ -31,8 +31,8 @@ from torch.distributed.checkpoint.state_dict import (
 
 from kdlab.batches import Rows, batch_of
 from kdlab.config import TrainConfig
-from kdlab.data import named, writing
 from kdlab.divergences import divergence_name
+from kdlab.files import named, writing
 from kdlab.fingerprints import tensors_sha256
 from kdlab.records import to_json, with_numbers
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
 
 from kdlab import __version__
-from kdlab.files import as_path
+from kdlab.files import as_path, whole_or_not_at_all
 from kdlab.records import to_json
+
+if TYPE_CHECKING:
+    from kdlab.recipes import Recipe
 
 
 class Commands(TyperGroup):
@@ -147,6 +151,7 @@ def main(
 
 @app.command()
 def distill(
+    context: typer.Context,
     out: Annotated[Path, typer.Option(**PATH, help="Folder for all that the run writes.")],
     corpus: CorpusOption = "pydocs",
     train_fraction: TrainFractionOption = 1.0,
@@ -165,7 +170,7 @@ def distill(
     student: Annotated[
         str,
         typer.Option(
-            help=f"{', '.join(PRESETS)}; layers:n, to begin as each nth layer of the teacher's; "
+            help=f"{', '.join(PRESETS)}; layers:n, to begin as each nth layer of the teacher; "
             "shape:n, as large as that, with new weights; or hf: and a model's name."
         ),
     ] = "tiny-student",
@@ -229,49 +234,13 @@ def distill(
 ) -> None:
     """Distil a teacher into a student and say how good the student became."""
     from kdlab.checkpoints import has_checkpoint
-    from kdlab.recipes import Recipe
     from kdlab.runs import distill as run
 
     if resume and not has_checkpoint(out) and not (out / "summary.json").exists():
         typer.echo(f"There is no checkpoint in {out}: the run begins anew.", err=True)
-    recipe = Recipe(
-        corpus=corpus,
-        train_fraction=train_fraction,
-        vocab_size=vocab_size,
-        teacher=teacher,
-        teacher_steps=teacher_steps,
-        teacher_file=None if teacher_file is None else str(teacher_file),
-        teacher_tail=teacher_tail,
-        teacher_texts=teacher_texts,
-        student=student,
-        arm=arm,
-        divergence=divergence,
-        temperature=temperature,
-        schedule=schedule,
-        lam=lam,
-        steps=steps,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        seed=seed,
-        eval_every=eval_every,
-        eval_blocks=eval_blocks,
-        mixed_precision=mixed_precision,
-        on_policy=on_policy,
-        prompt_tokens=prompt_tokens,
-        data=data,
-        block_size=block_size,
-        packed=packed,
-        new_tokens=new_tokens,
-        eval_answers=eval_answers,
-        accumulation=accumulation,
-        lora=lora,
-        gradient_checkpointing=gradient_checkpointing,
-        dtype=dtype,
-        teacher_options=teacher_options,
-    )
     summary = run(
         out,
-        recipe,
+        _recipe(context),
         checkpoint_every=checkpoint_every,
         resume=resume,
         device=_device(cpu),
@@ -329,7 +298,7 @@ def evaluate(
     cpu: CpuOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a run's student beside its teacher, on text that neither was trained on."""
+    """Measure a run's student beside its teacher, on held-out text."""
     from kdlab.runs import evaluate_run
 
     result = evaluate_run(run, device=_device(cpu))
@@ -354,6 +323,7 @@ def evaluate(
 
 @app.command()
 def cache_teacher(
+    context: typer.Context,
     out: Annotated[Path, typer.Option(**PATH, help="The file, for --teacher-file.")],
     corpus: CorpusOption = "pydocs",
     train_fraction: TrainFractionOption = 1.0,
@@ -376,23 +346,9 @@ def cache_teacher(
 
     The same call goes on where an interrupted one stopped.
     """
-    from kdlab.recipes import Recipe
     from kdlab.runs import cache_teacher as run
 
-    recipe = Recipe(
-        corpus=corpus,
-        train_fraction=train_fraction,
-        vocab_size=vocab_size,
-        teacher=teacher,
-        teacher_steps=teacher_steps,
-        temperature=temperature,
-        data=data,
-        block_size=block_size,
-        packed=packed,
-        dtype=dtype,
-        teacher_options=teacher_options,
-    )
-    stored = run(out, recipe, k=k, device=_device(cpu), progress=not as_json)
+    stored = run(out, _recipe(context), k=k, device=_device(cpu), progress=not as_json)
     size = out.stat().st_size
     if as_json:
         typer.echo(to_json({**stored.header, "bytes": size}, indent=2))
@@ -418,7 +374,6 @@ def plot(
 
     from kdlab import plots
     from kdlab.config import History
-    from kdlab.data import whole_or_not_at_all
 
     if not out.suffix:
         raise ValueError(f"{out} says not what kind of picture it is to be: .png, .svg or .pdf")
@@ -440,6 +395,14 @@ def plot(
         figure.savefig(partial, dpi=150, format=out.suffix[1:])
     plt.close(figure)
     typer.echo(f"Drawn to {out}.")
+
+
+def _recipe(context: typer.Context) -> Recipe:
+    """A command's options that are fields of a recipe: they have the same names."""
+    from kdlab.recipes import Recipe
+
+    names = {item.name for item in fields(Recipe)}
+    return Recipe(**{name: given for name, given in context.params.items() if name in names})
 
 
 def _of_answers(summary: dict[str, Any]) -> str:

@@ -17,7 +17,6 @@ import sysconfig
 import warnings
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,16 +24,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from kdlab.arguments import check_whole, checked
-from kdlab.files import as_path
+from kdlab.files import cache_dir, slug, whole_or_not_at_all
 from kdlab.tokens import Unknown, encoded, tokenizer_sha256
 
-__all__ = ["Corpus", "PackedDataset", "cache_dir", "load_corpus", "train_tokenizer"]
+__all__ = ["Corpus", "PackedDataset", "load_corpus", "train_tokenizer"]
 
 END_OF_TEXT = "<|endoftext|>"
 OF_ROWS = re.compile(r"\.(parquet|arrow|jsonl?|csv|tsv)(\.\w+)?$")
@@ -76,16 +74,20 @@ class Corpus:
     @property
     def train(self) -> list[str]:
         """The documents to learn from."""
-        return [document for document in self.documents if not self._held_out(document)]
+        percent = self.validation_percent
+        return [document for document in self.documents if not held_out(document, percent)]
 
     @property
     def validation(self) -> list[str]:
         """The documents to measure on; nothing is trained on them, the tokenizer included."""
-        return [document for document in self.documents if self._held_out(document)]
+        percent = self.validation_percent
+        return [document for document in self.documents if held_out(document, percent)]
 
-    def _held_out(self, document: str) -> bool:
-        first_bytes = hashlib.sha256(document.encode()).digest()[:4]
-        return int.from_bytes(first_bytes, "big") % 100 < self.validation_percent
+
+def held_out(text: str, percent: int) -> bool:
+    """Whether a text belongs to the validation split: its hash says so, and nothing else."""
+    first_bytes = hashlib.sha256(text.encode()).digest()[:4]
+    return int.from_bytes(first_bytes, "big") % 100 < percent
 
 
 def check_texts(documents: Any, name: str = "") -> None:
@@ -289,8 +291,8 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
 
     Each item is ``{"input_ids": [T], "labels": [T]}``, the labels equal to the ids: the trainer
     does the shifting. Documents end with the end-of-text token. What is left at the end
-    of the stream and fills no block is dropped. A warning says how many tokens are the one that a
-    tokenizer writes for what it does not know.
+    of the stream and fills no block is dropped. A warning says how many tokens are the one
+    that the tokenizer writes for text that it does not know.
 
     Args:
         documents: the text.
@@ -369,90 +371,3 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         block = self.blocks[index]
         return {"input_ids": block, "labels": block}
-
-
-def slug(name: str) -> str:
-    """A name as a file or a folder can have it: letters and digits of any alphabet, and dots.
-
-    >>> slug("λ = 1/2: why?")
-    'λ-1-2-why'
-    """
-    return re.sub(r"[^\w.]+", "-", name).strip("-")
-
-
-def cache_dir() -> Path:
-    """Where corpora, tokenizers and teachers are kept: ``$KDLAB_CACHE``, or ``~/.cache/kdlab``.
-
-    Raises:
-        OSError: there is neither of them, nor a home folder.
-    """
-    if folder := os.environ.get("KDLAB_CACHE"):
-        return as_path(folder)
-    if folder := os.environ.get("XDG_CACHE_HOME"):
-        return as_path(folder) / "kdlab"
-    try:
-        return Path.home() / ".cache" / "kdlab"
-    except RuntimeError:
-        raise OSError(
-            "you have no home folder to keep corpora and teachers in; set KDLAB_CACHE to a folder "
-            "of your own"
-        ) from None
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Raise OSError, which names the file, where a format's own writer says that a disk is full."""
-    try:
-        with named(path):
-            yield
-    except (RuntimeError, SafetensorError) as error:
-        raise OSError(f"{path} could not be written; is the disk full? {error}") from error
-
-
-@contextmanager
-def named(path: Path) -> Iterator[None]:
-    """Put the file's name into an OSError that has none: Python's own has it only where it opens.
-
-    >>> with named(Path("metrics.jsonl")):
-    ...     raise OSError(28, "No space left on device")
-    Traceback (most recent call last):
-    OSError: [Errno 28] No space left on device: 'metrics.jsonl'
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno is None or error.filename is not None:
-            raise
-        raise OSError(error.errno, error.strerror, str(path)) from error
-
-
-@contextmanager
-def whole_or_not_at_all(path: Path) -> Iterator[Path]:
-    """A file to write to; it gets its name when all is written, however this process ends.
-
-    Raises:
-        OSError: it cannot be written; of the cache, the error says how to have it elsewhere.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.touch()
-    except OSError as error:
-        if not path.is_relative_to(cache_dir()):
-            raise
-        raise type(error)(
-            f"cannot write to {path.parent}: {error.strerror}; set KDLAB_CACHE to a folder of your "
-            "own"
-        ) from error
-    try:
-        with named(path):
-            yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)  # on a full disk, it would keep what room there is
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file that others see whole or not at all."""
-    with whole_or_not_at_all(path) as partial:
-        partial.write_text(text, encoding="utf-8", newline="\n")

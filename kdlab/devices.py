@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,14 +13,12 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 import torch.nn as nn
-from accelerate import Accelerator
 from accelerate.state import AcceleratorState, GradientState, PartialState
 
 __all__ = [
     "check_device",
     "kept_random_state",
     "machine",
-    "make_accelerator",
     "moved",
     "own_accelerate_state",
     "resolve_device",
@@ -56,12 +54,6 @@ def stays(model: nn.Module) -> bool:
     """Whether a model is spread over several devices, or quantised: it cannot be moved."""
     spread = len(getattr(model, "hf_device_map", None) or ()) > 1
     return spread or bool(getattr(model, "is_quantized", False))
-
-
-def make_accelerator(device: str, mixed_precision: str, options: Mapping[str, Any]) -> Accelerator:
-    """Accelerate on a device, with a user's own options; inside :func:`own_accelerate_state`."""
-    check_device(device)
-    return Accelerator(cpu=device == "cpu", mixed_precision=mixed_precision, **options)
 
 
 OF_ACCELERATE = ("ACCELERATE_", "PYTORCH_ENABLE_MPS_FALLBACK")

@@ -141,7 +141,7 @@ def skew_forward_kl(
     temperature: float = 1.0,
     alpha: float = 0.1,
 ) -> Tensor:
-    """KL(p‖α·p + (1−α)·q): forward KL that stays below −log α however little q gives a token.
+    """KL(p‖α·p + (1−α)·q): forward KL, but at most −log α however little q gives a token.
 
     Args:
         student_logits: as in :func:`forward_kl`.
@@ -171,7 +171,7 @@ def skew_reverse_kl(
     temperature: float = 1.0,
     alpha: float = 0.1,
 ) -> Tensor:
-    """KL(q‖α·q + (1−α)·p): reverse KL that stays below −log α however little p gives a token.
+    """KL(q‖α·q + (1−α)·p): reverse KL, but at most −log α however little p gives a token.
 
     Args:
         student_logits: as in :func:`forward_kl`.

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from kdlab.arguments import (
     check_match_vocab,
-    check_module,
     check_vocabularies,
     check_whole,
     checked,
@@ -150,7 +149,6 @@ def evaluate(
     >>> result.positions
     7
     """
-    check_module("student", student)
     check_rows(data, "data", ignore_index=ignore_index)
     batch_size = check_whole("batch_size", batch_size, least=1)
     check_match_vocab(match_vocab)

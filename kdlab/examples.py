@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from kdlab.arguments import checked
-from kdlab.data import check_characters, hugging_face
+from kdlab.data import check_characters, held_out, hugging_face
 from kdlab.tables import without_filled
 
 __all__ = ["Conversation", "Examples", "load_examples"]
@@ -233,19 +233,17 @@ def _checked(
     return messages, first
 
 
-def conversations_of(data: Any) -> list[Conversation]:
-    """Conversations as they are, and rows of a data set as conversations.
+def read_conversations(data: Any, name: str = "") -> Iterator[Conversation]:
+    """Conversations one after the other, and rows of a data set as conversations.
+
+    A table of Hugging Face fills in nulls: see :mod:`kdlab.tables`.
+
+    Args:
+        data: the rows.
+        name: of the data set, for messages of errors.
 
     Raises:
         ValueError: something else was given, or a row is no conversation; it is told by its number.
-    """
-    return list(read_conversations(data))
-
-
-def read_conversations(data: Any, name: str = "") -> Iterator[Conversation]:
-    """The same one after the other, of a data set with a name.
-
-    A table of Hugging Face fills in nulls: see :mod:`kdlab.tables`.
     """
     check_conversations(data)
     features = getattr(data, "features", None)
@@ -284,8 +282,8 @@ def check_conversations(data: Any) -> None:
 class Examples:
     """Conversations, split once and for all into those to train on and those to validate on.
 
-    Where one belongs hangs on the hash of what is asked first. It depends neither on the order nor
-    on the others, and no question is in both.
+    The hash of its first question decides where a conversation belongs. So the split depends
+    neither on the order nor on the other conversations, and no question is in both parts.
 
     >>> rows = [{"prompt": f"{i} + 1 =", "completion": f" {i + 1}"} for i in range(1000)]
     >>> examples = Examples.of(rows, "sums")
@@ -328,8 +326,7 @@ class Examples:
         return [each for each in self.conversations if self._held_out(each)]
 
     def _held_out(self, conversation: Conversation) -> bool:
-        first_bytes = hashlib.sha256(conversation.opening.encode()).digest()[:4]
-        return int.from_bytes(first_bytes, "big") % 100 < self.validation_percent
+        return held_out(conversation.opening, self.validation_percent)
 
 
 @checked

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kdlab.checkpoints import foreign_checkpoints, has_checkpoint
-from kdlab.data import write_atomically
-from kdlab.files import check_folder
+from kdlab.files import check_folder, write_atomically
 from kdlab.recipes import Recipe
 from kdlab.records import to_json
 

@@ -3,7 +3,7 @@
 For N positions and a vocabulary of V, logits are the largest tensors of a training step: [N, V],
 for the student, the teacher, their softmaxes and the gradient. Here they exist for a chunk of
 positions at a time. The gradient of the loss has a closed form (:mod:`kdlab.divergences`), so it is
-made while the chunk's logits are at hand, multiplied on to the hidden states and to the head, and
+made while the chunk's logits are at hand, carried on to the hidden states and to the head, and
 forgotten: one pass, four matrix products a chunk, nothing computed twice.
 
 Logits, gradients and sums are float32 even where heads are bfloat16: rounded to bfloat16, a logit

@@ -67,7 +67,13 @@ def left_out(head: nn.Linear) -> Iterator[None]:
     ...     model(torch.tensor([[1, 2, 3]])).shape
     torch.Size([1, 3, 4])
     """
-    cast(Any, head).forward = _as_given  # always the same function: torch.compile compiles it once
+    with _replaced(head, _as_given):  # always the same function: torch.compile compiles it once
+        yield
+
+
+@contextmanager
+def _replaced(head: nn.Linear, forward: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    cast(Any, head).forward = forward
     try:
         yield
     finally:
@@ -101,12 +107,8 @@ def hidden_of(ask: Callable[[], Any], head: nn.Linear) -> Tensor:
         given.append((hidden, hidden._version))
         return hidden
 
-    with TURNS:
-        cast(Any, head).forward = noted
-        try:
-            answer = ask()
-        finally:
-            del head.forward
+    with TURNS, _replaced(head, noted):
+        answer = ask()
     if len(given) != 1 or not _as_it_was(answer, *given[0]):
         raise DoesMore(
             "a model does more to its logits than when it was first asked, so they cannot be left "
@@ -131,11 +133,8 @@ def why_not_left_out(ask: Callable[[], Any], head: nn.Linear) -> str | None:
         returned.append((logits, logits._version))
         return logits
 
-    cast(Any, head).forward = noted
-    try:
+    with _replaced(head, noted):
         answer = ask()
-    finally:
-        del head.forward
     if len(returned) != 1:
         return f"its head is called {len(returned)} times in a forward pass"
     if not _as_it_was(answer, *returned[0]):

@@ -17,18 +17,10 @@ from torch import Tensor
 from kdlab.arguments import checked
 from kdlab.chats import ChatDataset, train_chat_tokenizer
 from kdlab.config import TrainConfig
-from kdlab.data import (
-    END_OF_TEXT,
-    Corpus,
-    PackedDataset,
-    cache_dir,
-    load_corpus,
-    slug,
-    train_tokenizer,
-    whole_or_not_at_all,
-)
+from kdlab.data import END_OF_TEXT, Corpus, PackedDataset, load_corpus, train_tokenizer
 from kdlab.devices import kept_random_state, moved, resolve_device
 from kdlab.examples import Examples, load_examples
+from kdlab.files import cache_dir, slug, whole_or_not_at_all
 from kdlab.fingerprints import model_sha256
 from kdlab.generation import continued
 from kdlab.inputs import check_ids

@@ -188,8 +188,8 @@ class TinyGPT(nn.Module):
 class KeyValues:
     """What the attention layers of a :class:`TinyGPT` keep of a text that they have read.
 
-    A model that is given the past reads only what is new of a text that grows. A copy, or a deep
-    one, goes on by itself, with the same model: a text may go on in several ways.
+    A model that is given it reads only the new tokens of a text that grows. A copy, deep or not, is
+    independent of it: the same model can then go on with one text in several ways.
 
     >>> model, past = TinyGPT("tiny-student", vocab_size=100), KeyValues()
     >>> text = torch.arange(8)[None]

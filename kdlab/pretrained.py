@@ -18,7 +18,6 @@ __all__ = [
     "check_same_tokens",
     "entries_of",
     "load_both",
-    "load_pretrained",
     "loading",
     "shortened",
     "tokenizer_of",
@@ -26,12 +25,6 @@ __all__ = [
     "with_adapters",
     "with_less_memory",
 ]
-
-
-def load_pretrained(name: str, vocab_size: int | None) -> tuple[nn.Module, Tokenizer, str]:
-    """A causal language model with its tokenizer and its end-of-text token."""
-    model, tokenizer = load_both(name, vocab_size)
-    return model, tokenizer.backend_tokenizer, tokenizer.eos_token
 
 
 def load_both(
@@ -54,13 +47,11 @@ def load_both(
         ValueError: transformers is not installed, or refuses an option; the model is none, lacks
             weights, or has fewer tokens.
     """
-    try:
-        from transformers import AutoModelForCausalLM
-    except ImportError:
-        raise ValueError("Hugging Face models need transformers: pip install 'kdlab[hf]'") from None
     if os.path.exists(os.path.expanduser(name)):
         name = os.path.abspath(os.path.expanduser(name))  # adapters write down where their model is
     tokenizer = tokenizer_of(name)
+    from transformers import AutoModelForCausalLM
+
     folder, where = _place(name)
     told = {} if where else {"output_loading_info": True}
     more = (unpacked() if where else {}) | dict(options or {})
@@ -168,7 +159,7 @@ def entries_of(model: nn.Module) -> int:
     return entries
 
 
-def with_adapters(model: nn.Module, rank: int, *, seed: int = 0) -> nn.Module:
+def with_adapters(model: nn.Module, rank: int) -> nn.Module:
     """A model with low-rank adapters of PEFT at all its linear layers; nothing else is trained.
 
     Raises:

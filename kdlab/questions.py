@@ -15,8 +15,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from kdlab.arguments import checked
-from kdlab.data import cache_dir, standard_library, whole_or_not_at_all
+from kdlab.data import standard_library
 from kdlab.examples import Conversation, Examples
+from kdlab.files import cache_dir, whole_or_not_at_all
 
 __all__ = ["KINDS", "pydocs_qa", "reckoning"]
 

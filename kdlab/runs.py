@@ -22,10 +22,11 @@ from kdlab.answers import evaluate_answers, write_answers
 from kdlab.arguments import checked
 from kdlab.batches import Rows
 from kdlab.checkpoints import has_checkpoint
-from kdlab.data import check_characters, write_atomically
+from kdlab.data import check_characters
 from kdlab.devices import kept_random_state, moved, resolve_device
 from kdlab.evaluation import Evaluation, evaluate
 from kdlab.examples import Conversation
+from kdlab.files import write_atomically
 from kdlab.folders import (
     check_place,
     check_there,

@@ -12,8 +12,9 @@ import torch.nn as nn
 from safetensors.torch import load_model, save_model
 
 from kdlab.arguments import checked
-from kdlab.data import END_OF_TEXT, whole_or_not_at_all, write_atomically, writing
+from kdlab.data import END_OF_TEXT
 from kdlab.devices import kept_random_state
+from kdlab.files import whole_or_not_at_all, write_atomically, writing
 from kdlab.models import TinyGPT, TinyGPTConfig
 from kdlab.pretrained import loading
 from kdlab.records import read_record

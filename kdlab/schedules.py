@@ -252,10 +252,10 @@ class WarmupStableDecayLambda(LambdaSchedule):
 class PlateauLambda(LambdaSchedule):
     """λ falls when the student stops gaining on its teacher.
 
-    A student that no longer comes closer has taken what it can from this teacher; from there on
-    the labels should have more to say. Told the gap after each evaluation, λ is multiplied by
-    ``factor`` when the gap has not shrunk by more than ``threshold`` for more than ``patience`` of
-    them.
+    A student that no longer gains has learned what it can from this teacher. From then on the
+    labels should count more, if there are enough of them. The schedule is told the gap after each
+    evaluation. It multiplies λ by ``factor`` when the gap has not shrunk by more than ``threshold``
+    for more than ``patience`` evaluations.
 
     Args:
         start: λ to begin with, ≥ 0.

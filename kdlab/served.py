@@ -29,7 +29,7 @@ from torch import Tensor
 from kdlab.arguments import checked
 from kdlab.batches import collate
 from kdlab.chats import ChatDataset
-from kdlab.data import whole_or_not_at_all
+from kdlab.files import whole_or_not_at_all
 from kdlab.topk_file import (
     FORMAT,
     ROW,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from scipy.special import stdtrit  # Student's t, by its probability
 
 from kdlab.arguments import checked
-from kdlab.data import write_atomically
+from kdlab.files import write_atomically
 from kdlab.records import read_record, to_json, with_numbers
 
 __all__ = ["Interval", "SweepResults"]
@@ -134,7 +134,7 @@ class SweepResults:
         return Interval.of(self.values(arm, measure))
 
     def difference(self, arm: str, other: str, measure: str) -> Interval:
-        """The mean of arm less other, seed by seed, with a 95% interval."""
+        """The mean of arm minus other, seed by seed, with a 95% interval."""
         pairs = zip(self.values(arm, measure), self.values(other, measure), strict=True)
         return Interval.of([a - b for a, b in pairs])
 
@@ -143,7 +143,7 @@ class SweepResults:
     ) -> tuple[list[int], list[Interval]]:
         """The steps of the evaluations, and a column's mean over the seeds at each.
 
-        Where another arm is named beside it, the mean of what the arm has less that one, seed by
+        With another arm beside it, the mean of the arm's values minus those of the other, seed by
         seed.
 
         Raises:

@@ -31,8 +31,8 @@ from tqdm.auto import tqdm
 from kdlab.arguments import checked
 from kdlab.checkpoints import has_checkpoint
 from kdlab.config import History
-from kdlab.data import slug, write_atomically
 from kdlab.devices import machine
+from kdlab.files import slug, write_atomically
 from kdlab.ingredients import Ingredients
 from kdlab.recipes import Recipe, read_recipe
 from kdlab.records import to_json

@@ -27,9 +27,9 @@ from tqdm.auto import tqdm
 from kdlab.arguments import check_temperature, check_whole, checked
 from kdlab.batches import Rows, batch_of, check_rows, telling_row
 from kdlab.causality import check_causal, check_no_future
-from kdlab.data import named
 from kdlab.devices import stays
 from kdlab.divergences import log_softmax
+from kdlab.files import named
 from kdlab.fingerprints import model_sha256, tensors_sha256
 from kdlab.heads import find_head, unchanged
 from kdlab.inputs import check_ids, logits_for, model_inputs
@@ -382,7 +382,7 @@ def write_topk_store(
     """Ask a teacher about every position of a data set, and keep its k likeliest answers.
 
     The file appears under its name when it is complete. Until then it grows beside it, and the same
-    call after an interruption goes on where it stopped; of a complete one, it asks nothing again.
+    call after an interruption goes on where it stopped. If the file is complete, nothing is asked.
 
     Args:
         teacher: any causal language model.
@@ -390,8 +390,8 @@ def write_topk_store(
         path: the file.
         k: tokens to keep at each position, at most V.
         temperature: T > 0 of the softmax; the objective that reads the store must have the same.
-        vocabulary: keep to the first so many entries of the teacher's vocabulary, whose
-            probabilities are renormalised: those that a student with a smaller one shares with it.
+        vocabulary: take only the first so many entries of the teacher's vocabulary, those that it
+            shares with a student of a smaller one; their probabilities are renormalised.
         batch_size: rows at a time.
         progress: show a bar.
 

@@ -2,7 +2,8 @@
 
 Where the template marks the assistant's words with ``{% generation %}``, its marks are taken. Where
 it does not, a conversation is rendered several times: up to where an answer begins, and with
-another answer in its place. What begins alike is not the assistant's, nor what ends alike.
+another answer in its place. What both texts have in common, at the beginning and at the end, is not
+the assistant's.
 
 The tokens are those of generation: an answer begins where the prompt's own tokens end, even where
 a tokenizer would have joined the end of one and the beginning of the other.

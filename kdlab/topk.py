@@ -115,8 +115,9 @@ class TopK:
     def within(self, vocabulary: int) -> TopK:
         """The distribution over the first so many entries of the vocabulary, renormalised.
 
-        Where a token lies beyond them, every position keeps one token less, and what is left of it
-        goes into the tail: a coarser distribution, but a true one.
+        All positions keep equally many of their tokens: as many as lie within at the position where
+        the fewest do. Any others that lie within go into the tail: a coarser distribution, but a
+        true one.
 
         Raises:
             ValueError: all k tokens of a position lie beyond them.

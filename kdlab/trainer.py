@@ -26,6 +26,7 @@ from typing import Any, cast
 
 import torch
 import torch.nn as nn
+from accelerate import Accelerator
 from accelerate.utils import DistributedType, send_to_device, set_seed
 from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
@@ -43,10 +44,9 @@ from kdlab.checkpoints import (
 )
 from kdlab.checks import check_models, check_parts, check_schedule, check_temperature_of
 from kdlab.config import History, TrainConfig
-from kdlab.data import named
-from kdlab.devices import kept_random_state, make_accelerator, own_accelerate_state, stays
+from kdlab.devices import kept_random_state, own_accelerate_state, stays
 from kdlab.evaluation import evaluate
-from kdlab.files import as_path, check_folder
+from kdlab.files import as_path, check_folder, named
 from kdlab.fused import LinearCombinedObjective, linear_twin
 from kdlab.generation import before_answers, continued, end_of_text_of
 from kdlab.heads import hidden_of, left_out
@@ -210,9 +210,11 @@ class DistillationTrainer:
 
     def _fit(self, train: Rows, eval: Rows | None, resume: bool) -> History:
         config = self.config
-        options = self.accelerator_options
-        self.accelerator = make_accelerator(config.device, config.mixed_precision, options)
-        accelerator = self.accelerator
+        self.accelerator = accelerator = Accelerator(
+            cpu=config.device == "cpu",
+            mixed_precision=config.mixed_precision,
+            **self.accelerator_options,
+        )
         sharded = any(isinstance(part, FSDPModule) for part in self.student.modules())
         sharded = sharded or accelerator.distributed_type == DistributedType.FSDP
         if config.on_policy and sharded:

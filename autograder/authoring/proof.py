@@ -19,7 +19,7 @@ from nbformat import NotebookNode
 
 from autograder.authoring.bank import Entry, entries, solution, source
 from autograder.authoring.mutants import mutants, noticed
-from autograder.authoring.weights import told_otherwise
+from autograder.authoring.weights import differences, told_otherwise
 from autograder.cells import ANSWER, asked_for, grade_id
 from autograder.judging.evidence import read_evidence
 from autograder.judging.verdict import Status, Verdict, judge, judge_either, unjudged
@@ -155,14 +155,7 @@ def _notebook(notebook: NotebookNode, checks: dict[str, Check]) -> Part:
             part.notes.append(f"The answer to {name} does not stand right before its check.")
     for name in checks.keys() - graded.keys():
         part.problems.append(f"The check {name} has no graded cell.")
-    for name, points in graded.items():
-        if name not in checks:
-            part.problems.append(f"The graded cell {name} has no check.")
-        elif points != checks[name].points:
-            part.problems.append(
-                f"The cell {name} is worth {points:g} points, its check {checks[name].points:g}."
-            )
-    part.problems += told_otherwise(notebook.cells)
+    part.problems += [*differences(checks, graded), *told_otherwise(notebook.cells)]
     for cell in notebook.cells:
         if grade_id(cell).endswith(ANSWER) and "### BEGIN SOLUTION" not in cell.source:
             part.problems.append(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from nbformat import NotebookNode
 
@@ -52,6 +53,18 @@ def told_otherwise(cells: Iterable[NotebookNode]) -> Iterator[str]:
     for named in in_all:
         if total and named != total:
             yield f"The text says {named:g} points in all, and the cells have {total:g}."
+
+
+def differences(checks: Mapping[str, Any], points: Mapping[str, float]) -> Iterator[str]:
+    """Where graded cells and checks are not the same, a sentence each."""
+    for name, worth in points.items():
+        if name not in checks:
+            yield f"The graded cell {name!r} has no check of that name."
+        elif float(worth) != checks[name].points:
+            yield (
+                f"The cell {name!r} is worth {float(worth):g} points, its check"
+                f" {checks[name].points:g}. Make them the same."
+            )
 
 
 def _column(source: str) -> list[float]:

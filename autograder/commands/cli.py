@@ -44,13 +44,13 @@ from autograder.commands.students import students as write_students
 from autograder.grading.course import Course
 from autograder.grading.execution import audit as auditing
 from autograder.grading.execution.batch import Batch
-from autograder.grading.execution.records import Record, State
+from autograder.grading.execution.intake import take_in
 from autograder.grading.execution.worker import cpu_jobs, process_pool
 from autograder.grading.marks.lateness import marks, moved, who_is_late
 from autograder.grading.marks.outstanding import outstanding
 from autograder.grading.marks.report import RESOURCES
+from autograder.grading.records import Record, State
 from autograder.grading.submissions.files import Unfit
-from autograder.grading.submissions.intake import take_in
 from autograder.grading.wording import names, shown, words
 from autograder.judging.verdict import Status
 from autograder.sandbox.options import Sandbox

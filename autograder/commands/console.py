@@ -18,10 +18,10 @@ from sqlalchemy.exc import SAWarning
 
 from autograder.grading.configuration import UNUSABLE, unusable
 from autograder.grading.course import CONFIGURATION, Course, Misconfigured
-from autograder.grading.execution.records import Records
+from autograder.grading.execution.intake import Stopped
 from autograder.grading.feedback.delivery import in_exchange
 from autograder.grading.marks.lateness import late_versions
-from autograder.grading.submissions.intake import Stopped
+from autograder.grading.records import Records
 from autograder.grading.wording import meant, names, shown, words
 
 console = Console()

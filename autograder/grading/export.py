@@ -35,8 +35,8 @@ from autograder.grading.course import CONFIGURATION, Course, Misconfigured
 from autograder.grading.marks.lateness import marks, penalise
 from autograder.grading.marks.outstanding import outstanding
 from autograder.grading.platforms.downloads import FOLDER, known_of, sender
+from autograder.grading.wording import inert
 
-FORMULA = "=+-@|%＝＋－＠"  # how formulas and commands begin
 NBGRADER = (
     *("assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email"),
     *("raw_score", "late_submission_penalty", "score", "max_score"),
@@ -57,9 +57,7 @@ class TableExportPlugin(ExportPlugin):
         with written(Path(self.to or "grades.csv")) as stream:
             table = csv.writer(stream)
             table.writerow(NBGRADER)
-            for assignment in gradebook.assignments:
-                if self.assignment and assignment.name not in map(str, self.assignment):
-                    continue
+            for assignment in _chosen(self, gradebook):
                 for student in _students(self, gradebook):
                     table.writerow(_row(gradebook, assignment, student))
         say_what_waits(self, gradebook)
@@ -99,9 +97,10 @@ def _course(plugin: ExportPlugin) -> Course | None:
     return course if course.coursedir.db_url == coursedir.db_url else None
 
 
-def _chosen(plugin: ExportPlugin, gradebook: Gradebook) -> list[str]:
-    names = [assignment.name for assignment in gradebook.assignments]
-    return [name for name in names if not plugin.assignment or name in map(str, plugin.assignment)]
+def _chosen(plugin: ExportPlugin, gradebook: Gradebook) -> list[Any]:
+    """The assignments that are wanted: those that are named, or all."""
+    named = set(map(str, plugin.assignment or ()))
+    return [each for each in gradebook.assignments if not named or each.name in named]
 
 
 def _students(plugin: ExportPlugin, gradebook: Gradebook) -> list[Any]:
@@ -122,7 +121,7 @@ def bring_up_to_date(plugin: ExportPlugin, gradebook: Gradebook) -> None:
     if (course := _course(plugin)) is None:
         return
     try:
-        for name in _chosen(plugin, gradebook):
+        for name in [each.name for each in _chosen(plugin, gradebook)]:
             penalise(course, name)
     except Misconfigured as error:
         raise SystemExit(f"Nothing was exported. {error}") from None
@@ -131,7 +130,7 @@ def bring_up_to_date(plugin: ExportPlugin, gradebook: Gradebook) -> None:
 
 def say_what_waits(plugin: ExportPlugin, gradebook: Gradebook) -> None:
     """Warns of what of the exported marks is not finished."""
-    course, names = _course(plugin), _chosen(plugin, gradebook)
+    course, names = _course(plugin), [each.name for each in _chosen(plugin, gradebook)]
     if not names:
         which = f"of {', '.join(map(str, plugin.assignment))}" if plugin.assignment else "yet"
         plugin.log.warning("The gradebook has no assignment %s, so the table has no marks.", which)
@@ -176,11 +175,7 @@ class CanvasExportPlugin(ExportPlugin):
             gradebook: nbgrader's gradebook.
         """
         bring_up_to_date(self, gradebook)
-        assignments = [
-            assignment
-            for assignment in sorted(gradebook.assignments, key=lambda found: found.name)
-            if not self.assignment or assignment.name in map(str, self.assignment)
-        ]
+        assignments = sorted(_chosen(self, gradebook), key=lambda found: found.name)
         students = sorted(_students(self, gradebook), key=lambda found: found.id)
         numbers = canvas_numbers(getattr(self.parent, "coursedir", None))
         with written(Path(self.to or "canvas.csv")) as stream:
@@ -229,16 +224,3 @@ def _mark(gradebook: Gradebook, assignment: str, student: str) -> str:
     except MissingEntry:
         return ""
     return f"{mark:g}"
-
-
-def inert(text: str | None) -> str:
-    """Text that no spreadsheet takes for a formula, at whatever it parts cells.
-
-    It may begin with what one skips: spaces, controls, marks that have no width.
-    """
-    return "".join(map(_inert, re.split(r"([;\t\r\n])", text or "")))
-
-
-def _inert(piece: str) -> str:
-    seen = next((letter for letter in piece if letter.isprintable() and not letter.isspace()), "")
-    return f"'{piece}" if seen and seen in FORMULA and piece.strip() != "-" else piece

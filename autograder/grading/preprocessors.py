@@ -17,9 +17,9 @@ from nbformat.notebooknode import NotebookNode
 from nbgrader.api import Gradebook
 from traitlets import Unicode
 
+from autograder.authoring.weights import differences
 from autograder.cells import is_judged, marks, unanswered
 from autograder.check import PUBLIC_SUFFIX
-from autograder.grading.execution.rehearsal import differences
 from autograder.nbgrader_internals import NbGraderPreprocessor, OverwriteCells, SaveAutoGrades
 from autograder.questions import load_checks, public_data
 from autograder.settings import load_settings

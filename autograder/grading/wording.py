@@ -6,10 +6,13 @@ import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from autograder.grading.submissions.files import Unfit
-
 MAX_WORDS = 500  # characters of a reason
+FORMULA = "=+-@|%＝＋－＠"  # how formulas and commands begin
 OURS = re.compile(r"/[^\s'\"]*/autograder-[^\s'\",;:)]*")  # paths in our temporary folders
+
+
+class Plain(Exception):
+    """An error whose message is all that is to be said of it."""
 
 
 def is_text(name: str) -> bool:
@@ -60,4 +63,17 @@ def words(error: BaseException) -> str:
         text = "what it says cannot be printed"
     text = shown(" ".join(text[: 4 * MAX_WORDS].split()))
     text = OURS.sub("its copy", text)[:MAX_WORDS]
-    return text if isinstance(error, Unfit) else f"{type(error).__name__}: {text}"
+    return text if isinstance(error, Plain) else f"{type(error).__name__}: {text}"
+
+
+def inert(text: str | None) -> str:
+    """Text that no spreadsheet takes for a formula, at whatever it parts cells.
+
+    It may begin with what one skips: spaces, controls, marks that have no width.
+    """
+    return "".join(map(_inert, re.split(r"([;\t\r\n])", text or "")))
+
+
+def _inert(piece: str) -> str:
+    seen = next((letter for letter in piece if letter.isprintable() and not letter.isspace()), "")
+    return f"'{piece}" if seen and seen in FORMULA and piece.strip() != "-" else piece

@@ -34,7 +34,7 @@ from kdlab import (
     every_nth_layer,
     write_topk_store,
 )
-from kdlab.data import write_atomically
+from kdlab.files import write_atomically
 from kdlab.pretrained import load_both
 
 FOLDER = Path("runs", "experiments", "assistant_pretrained")

@@ -29,7 +29,7 @@ from kdlab import (
     logits_of,
     write_topk_store,
 )
-from kdlab.data import write_atomically
+from kdlab.files import write_atomically
 from kdlab.pretrained import shortened, unpacked
 
 FOLDER = Path("runs", "experiments", "pretrained")

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from kdlab import Ingredients, Recipe, Sweep, cache_teacher
-from kdlab.data import write_atomically
+from kdlab.files import write_atomically
 
 BASE = Recipe(arm="kd", steps=150, eval_every=30, eval_blocks=64)
 KS = (1, 4, 16, 64, 256)

@@ -19,8 +19,8 @@ from autograder.commands import cli
 from autograder.grading.course import Course
 from autograder.grading.exchange.steps import Release
 from autograder.grading.execution import batch
-from autograder.grading.execution.records import Record
 from autograder.grading.execution.worker import Executed, Job
+from autograder.grading.records import Record
 from autograder.judging.evidence import read_evidence
 from autograder.judging.verdict import judge
 from autograder.kernel.asking import observe

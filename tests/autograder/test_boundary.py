@@ -34,6 +34,16 @@ ARROWS = {
     "__main__": {"commands"},
     "__init__": set(),
 }
+# In grading/, a folder is a step of a round, and imports those before it. What goes back to a
+# platform is the feedback on what came from there. The modules beside the folders are for all.
+STEPS = {
+    "submissions": set(),
+    "exchange": {"submissions"},
+    "marks": {"exchange", "submissions"},
+    "execution": {"marks", "submissions"},
+    "feedback": {"exchange", "marks", "submissions", "platforms.downloads"},
+    "platforms": {"feedback", "marks", "submissions"},
+}
 JUDGING_NEEDS = {"numpy"}  # beside Python's own modules
 
 
@@ -65,6 +75,22 @@ def test_every_import_follows_an_arrow(path: Path) -> None:
         name for name in ours if not any(f"{name}.".startswith(f"{good}.") for good in allowed)
     }
     assert not astray
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_of_a_round_imports_none_that_comes_later(step: str) -> None:
+    known, allowed = (
+        tuple(f"autograder.grading.{name}." for name in names)
+        for names in (STEPS.keys() - {step}, STEPS[step])
+    )
+    for path in (ROOT / "grading" / step).glob("*.py"):
+        found = {name for name in imports(path) if name.startswith(known)}
+        assert not {name for name in found if not name.startswith(allowed)}, path
+
+
+def test_every_folder_of_a_round_is_a_step() -> None:
+    folders = {path.parent.name for path in (ROOT / "grading").glob("*/__init__.py")}
+    assert folders == STEPS.keys()
 
 
 def test_what_runs_in_the_sandbox_imports_nothing_of_ours_from_elsewhere() -> None:

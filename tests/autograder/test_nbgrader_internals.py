@@ -1,4 +1,4 @@
-"""nbgrader's insides are the ones that `autograder/nbgrader_internals.py` names, and no others."""
+"""nbgrader's insides, and nbclient's, are those that `autograder/nbgrader_internals.py` names."""
 
 import ast
 import importlib
@@ -16,13 +16,13 @@ import pytest
 from packaging.requirements import Requirement
 
 import autograder
-from autograder.nbgrader_internals import MEMBERS, RANGE, TEMPLATES, WORDS
+from autograder.nbgrader_internals import MEMBERS, RANGES, TEMPLATES, WORDS
 
 ROOT = Path(autograder.__file__).parents[1]
 INTERNALS = ROOT / "autograder" / "nbgrader_internals.py"
 IN_THE_MANUAL = ("nbgrader.api", "nbgrader.plugins")
 THEIRS = ("nbgrader.", "nbclient.")
-HERE = f"nbgrader {version('nbgrader')}"
+HERE = f"nbgrader {version('nbgrader')} with nbclient {version('nbclient')}"
 
 
 @cache
@@ -81,16 +81,19 @@ def used(kind: type) -> set[str]:
     return asked | given_names(kind)
 
 
-def test_nbgraders_range_is_the_one_that_the_internals_were_read_for() -> None:
+@pytest.mark.parametrize("package", RANGES)
+def test_a_range_is_the_one_that_the_internals_were_read_for(package: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    for line in [*project["optional-dependencies"]["grading"], *lines]:
-        if line.startswith("nbgrader"):
-            asked = Requirement(line).specifier
-            assert asked == Requirement(f"nbgrader{RANGE}").specifier, (
-                f"nbgrader's range has moved to {asked}. Read each entry of {INTERNALS.name}"
-                " against the new sources, and write the range there."
-            )
+    asked = [
+        Requirement(line).specifier
+        for line in (*project["optional-dependencies"]["grading"], *lines)
+        if line.startswith(package)
+    ]
+    assert set(asked) == {Requirement(f"{package}{RANGES[package]}").specifier}, (
+        f"{package}'s range has moved to {', '.join(map(str, asked))}. Read each entry of"
+        f" {INTERNALS.name} against the new sources, and write the range there."
+    )
 
 
 @pytest.mark.parametrize("kind", MEMBERS, ids=lambda kind: kind.__name__)

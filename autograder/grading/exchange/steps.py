@@ -18,7 +18,7 @@ import stat
 from pathlib import Path
 
 from autograder.grading.configuration import left
-from autograder.grading.execution.records import Records, State
+from autograder.grading.records import Records, State
 from autograder.grading.submissions.files import open_plain
 from autograder.grading.wording import is_text
 from autograder.nbgrader_internals import (

@@ -13,9 +13,9 @@ from nbgrader.api import MissingEntry
 
 from autograder.grading.course import Course
 from autograder.grading.execution.batch import Batch
-from autograder.grading.execution.records import Record, Records, State
 from autograder.grading.execution.rehearsal import readable
-from autograder.grading.execution.rules import checks_folder
+from autograder.grading.records import Record, Records, State
+from autograder.grading.rules import checks_folder
 from autograder.grading.wording import words
 from autograder.judging.evidence import Refused, loads, read_evidence
 from autograder.judging.rubric import Rubric

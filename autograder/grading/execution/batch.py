@@ -26,8 +26,8 @@ from traitlets.config import Config
 
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.execution import converting
+from autograder.grading.execution.intake import Stopped, Taken, disk, is_full, take_in
 from autograder.grading.execution.judge import Judge
-from autograder.grading.execution.records import Record, Records, State
 from autograder.grading.execution.rehearsal import (
     is_of_plugin,
     judged_points,
@@ -35,14 +35,14 @@ from autograder.grading.execution.rehearsal import (
     rehearse,
     rehearse_checks,
 )
-from autograder.grading.execution.rules import checks_folder, rules
 from autograder.grading.execution.worker import Executed, Job, execute, sandboxed, share_imports
 from autograder.grading.marks.by_hand import second_looks
 from autograder.grading.marks.lateness import penalise, require_due_date
 from autograder.grading.marks.outstanding import differs
+from autograder.grading.records import Record, Records, State
+from autograder.grading.rules import checks_folder, rules
 from autograder.grading.submissions.examination import Examined, examine
 from autograder.grading.submissions.files import Unfit
-from autograder.grading.submissions.intake import Stopped, Taken, disk, is_full, take_in
 from autograder.grading.wording import words
 from autograder.sandbox.options import Sandbox, withheld_modules
 from autograder.sandbox.pool import WarmPool

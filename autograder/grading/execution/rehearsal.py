@@ -21,13 +21,13 @@ from nbgrader.api import Gradebook, MissingEntry
 from sqlalchemy.exc import SQLAlchemyError
 from traitlets.config import Config, Configurable
 from traitlets.log import get_logger
-from traitlets.utils.importstring import import_item
 
-from autograder.authoring.weights import told_otherwise
+from autograder.authoring.weights import differences, told_otherwise
 from autograder.cells import is_judged
 from autograder.grading.configuration import unusable
 from autograder.grading.course import CONFIGURATION, Course, Misconfigured
-from autograder.grading.execution.rules import checks_folder
+from autograder.grading.marks.lateness import rehearse_penalty
+from autograder.grading.rules import checks_folder
 from autograder.grading.wording import meant, words
 from autograder.nbgrader_internals import (
     AssignLatePenalties,
@@ -36,12 +36,9 @@ from autograder.nbgrader_internals import (
     is_solution,
     is_task,
     keep_release,
-    late_plugin,
 )
 from autograder.questions import generator, load_checks, public_data, question
 from autograder.sandbox.options import Sandbox
-
-DAY = 86400.0  # seconds
 
 
 def rehearse(course: Course) -> None:
@@ -91,47 +88,6 @@ def _make(kind: type[Configurable], config: Config) -> Any:
         return kind(config=Config(config))
     except Exception as error:  # of a value, or of a module that it names
         raise Misconfigured(f"{CONFIGURATION}: {kind.__name__}: {words(error)}") from None
-
-
-def rehearse_penalty(course: Course) -> Any:
-    """Asks the plug-in for late work about a student who never was, and returns the plug-in.
-
-    Raises:
-        Misconfigured: When it cannot be made, or its answer is no number of points.
-    """
-    kept = course.config.AssignLatePenalties.get("plugin_class")
-    try:
-        if isinstance(kept, str):
-            import_item(kept)  # says more than the option does
-        plugin = late_plugin(course.config)
-    except Exception as error:
-        raise Misconfigured(
-            f"{CONFIGURATION}: c.AssignLatePenalties.plugin_class = {kept!r} is no plug-in for late"
-            " work. It is a class that derives from nbgrader.plugins.BasePlugin, in a module that"
-            f" Python finds from {course.root}. ({words(error)})"
-        ) from None
-    name = type(plugin).__name__
-    plugin.log.disabled = True
-    try:
-        for score, late in ((10.0, 1.0), (10.0, DAY), (0.0, 100 * DAY)):
-            try:
-                points = plugin.late_submission_penalty("nobody", score, late)
-            except Exception as error:
-                raise Misconfigured(
-                    f"{name}.late_submission_penalty failed when it was tried with {score:g} points"
-                    f" and {late:g} seconds: {words(error)}"
-                ) from None
-            if points is not None and (
-                isinstance(points, bool) or not isinstance(points, int | float) or points != points
-            ):
-                raise Misconfigured(
-                    f"{name}.late_submission_penalty gave {points!r} when it was tried with"
-                    f" {score:g} points and {late:g} seconds. It gives the points to take off, a"
-                    " number, or None."
-                )
-    finally:
-        plugin.log.disabled = False
-    return plugin
 
 
 def readable(path: Path) -> None:
@@ -194,18 +150,6 @@ def rehearse_checks(path: Path, points: Mapping[str, float], released: bool = Fa
         except BaseException as error:
             return f"{path.name}: {name} cannot say what is right: {_where(error, path)}"
     return ""
-
-
-def differences(checks: Mapping[str, Any], points: Mapping[str, float]) -> Iterator[str]:
-    """Where graded cells and checks are not the same, a sentence each."""
-    for name, worth in points.items():
-        if name not in checks:
-            yield f"The graded cell {name!r} has no check of that name."
-        elif float(worth) != checks[name].points:
-            yield (
-                f"The cell {name!r} is worth {float(worth):g} points, its check"
-                f" {checks[name].points:g}. Make them the same."
-            )
 
 
 def _where(error: BaseException, path: Path) -> str:

@@ -25,11 +25,11 @@ from autograder.grading.exchange.collecting import (
     hindrance,
 )
 from autograder.grading.exchange.steps import SECRET, ReleaseFeedback, read_secret
-from autograder.grading.execution.records import Record, Records, State
 from autograder.grading.feedback.overview import page_of_set_aside, sentences
 from autograder.grading.marks.lateness import late_versions, penalise
 from autograder.grading.marks.outstanding import Age, manual
 from autograder.grading.platforms.downloads import known_of
+from autograder.grading.records import Record, Records, State
 from autograder.grading.wording import words
 from autograder.nbgrader_internals import (
     Authenticator,

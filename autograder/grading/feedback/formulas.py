@@ -20,39 +20,19 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 MAX_FORMULA = 2000  # characters; a longer one is shown as it was written
 MATHML = "{http://www.w3.org/1998/Math/MathML}"
-ELEMENTS = frozenset(
-    {
-        *("math", "mrow", "mi", "mn", "mo", "ms", "mtext", "mspace", "mfrac", "msqrt", "mroot"),
-        *("msub", "msup", "msubsup", "munder", "mover", "munderover", "mmultiscripts", "none"),
-        *("mprescripts", "mtable", "mtr", "mtd", "mlabeledtr", "mstyle", "mpadded", "mphantom"),
-        *("menclose", "merror"),
-    }
-)
-ATTRIBUTES = frozenset(
-    {
-        *(
-            "accent",
-            "accentunder",
-            "columnalign",
-            "columnlines",
-            "columnspacing",
-            "depth",
-            "display",
-        ),
-        *("displaystyle", "fence", "form", "height", "largeop", "linethickness", "lspace"),
-        *(
-            "mathcolor",
-            "mathsize",
-            "mathvariant",
-            "maxsize",
-            "minsize",
-            "movablelimits",
-            "notation",
-        ),
-        *("rowlines", "rowspacing", "rspace", "scriptlevel", "separator", "stretchy", "symmetric"),
-        *("voffset", "width"),
-    }
-)
+ELEMENTS = {
+    *("math", "mrow", "mi", "mn", "mo", "ms", "mtext", "mspace", "mfrac", "msqrt", "mroot"),
+    *("msub", "msup", "msubsup", "munder", "mover", "munderover", "mmultiscripts", "none"),
+    *("mprescripts", "mtable", "mtr", "mtd", "mlabeledtr", "mstyle", "mpadded", "mphantom"),
+    *("menclose", "merror"),
+}
+ATTRIBUTES = {
+    *("accent", "accentunder", "columnalign", "columnlines", "columnspacing", "depth", "display"),
+    *("displaystyle", "fence", "form", "height", "largeop", "linethickness", "lspace"),
+    *("mathcolor", "mathsize", "mathvariant", "maxsize", "minsize", "movablelimits", "notation"),
+    *("rowlines", "rowspacing", "rspace", "scriptlevel", "separator", "stretchy", "symmetric"),
+    *("voffset", "width"),
+}
 
 
 @pass_context

@@ -14,13 +14,12 @@ from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 from nbgrader.api import Gradebook
-from traitlets import List
 
-from autograder.grading.execution.records import Record, Records, State
 from autograder.grading.marks.lateness import marks, spelt
 from autograder.grading.marks.outstanding import manual
+from autograder.grading.records import Record, Records, State
 from autograder.grading.submissions.examination import LOOK
-from autograder.nbgrader_internals import NbGraderPreprocessor
+from autograder.nbgrader_internals import PageStep
 
 UNTOLD = "your instructor knows the reason"  # it came up while the submission ran
 PAGE = """<!DOCTYPE html>
@@ -40,11 +39,8 @@ PAGE = """<!DOCTYPE html>
 """
 
 
-class SayFirst(NbGraderPreprocessor):
+class SayFirst(PageStep):
     """Puts what a student should know of the submission as a whole above the notebook."""
-
-    # nbconvert hands it to every step and warns at one that does not know it.
-    display_data_priority = List(config=True)
 
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict

@@ -13,7 +13,6 @@ from __future__ import annotations
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
-from traitlets import List
 
 from autograder.cells import VERDICT_MIME, is_judged, is_released
 from autograder.grading.accidents import why_without_result
@@ -21,14 +20,11 @@ from autograder.grading.feedback.inert import inert_markdown
 from autograder.grading.submissions.pictures import below, kept
 from autograder.judging.rubric import Section
 from autograder.judging.verdict import Status, Verdict, exception_name, told
-from autograder.nbgrader_internals import NbGraderPreprocessor
+from autograder.nbgrader_internals import PageStep
 
 
-class ForStudents(NbGraderPreprocessor):
+class ForStudents(PageStep):
     """Keeps verdicts as students may know them, and exceptions from before the first check."""
-
-    # nbconvert hands it to every step and warns at one that does not know it.
-    display_data_priority = List(config=True)
 
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict

@@ -16,13 +16,20 @@ from typing import Any
 from nbformat.v4 import new_notebook
 from nbgrader.api import MissingEntry, SubmittedAssignment
 from sqlalchemy.exc import SQLAlchemyError
-from traitlets import List
 from traitlets.config import Config
+from traitlets.utils.importstring import import_item
 
-from autograder.grading.course import Course, Misconfigured
-from autograder.grading.execution.rehearsal import rehearse_penalty
+from autograder.grading.course import CONFIGURATION, Course, Misconfigured
 from autograder.grading.wording import listed, shown, words
-from autograder.nbgrader_internals import AssignLatePenalties, one_engine, parse_utc
+from autograder.nbgrader_internals import (
+    AssignLatePenalties,
+    PageStep,
+    late_plugin,
+    one_engine,
+    parse_utc,
+)
+
+DAY = 86400.0  # seconds
 
 
 def marks(submission: SubmittedAssignment) -> tuple[float, float, float]:
@@ -70,6 +77,47 @@ def require_due_date(course: Course, assignment: str) -> None:
                 " time after it. Set the date again, or take back the time of each:"
                 f" python -m autograder extend {assignment} {shlex.quote(more[0])} --days 0"
             )
+
+
+def rehearse_penalty(course: Course) -> Any:
+    """Asks the plug-in for late work about a student who never was, and returns the plug-in.
+
+    Raises:
+        Misconfigured: When it cannot be made, or its answer is no number of points.
+    """
+    kept = course.config.AssignLatePenalties.get("plugin_class")
+    try:
+        if isinstance(kept, str):
+            import_item(kept)  # says more than the option does
+        plugin = late_plugin(course.config)
+    except Exception as error:
+        raise Misconfigured(
+            f"{CONFIGURATION}: c.AssignLatePenalties.plugin_class = {kept!r} is no plug-in for late"
+            " work. It is a class that derives from nbgrader.plugins.BasePlugin, in a module that"
+            f" Python finds from {course.root}. ({words(error)})"
+        ) from None
+    name = type(plugin).__name__
+    plugin.log.disabled = True
+    try:
+        for score, late in ((10.0, 1.0), (10.0, DAY), (0.0, 100 * DAY)):
+            try:
+                points = plugin.late_submission_penalty("nobody", score, late)
+            except Exception as error:
+                raise Misconfigured(
+                    f"{name}.late_submission_penalty failed when it was tried with {score:g} points"
+                    f" and {late:g} seconds: {words(error)}"
+                ) from None
+            if points is not None and (
+                isinstance(points, bool) or not isinstance(points, int | float) or points != points
+            ):
+                raise Misconfigured(
+                    f"{name}.late_submission_penalty gave {points!r} when it was tried with"
+                    f" {score:g} points and {late:g} seconds. It gives the points to take off, a"
+                    " number, or None."
+                )
+    finally:
+        plugin.log.disabled = False
+    return plugin
 
 
 def penalise(course: Course, assignment: str) -> list[str]:
@@ -181,11 +229,8 @@ def _cost(plugin: Any, student: str, most: float, seconds: float) -> float:
         return 0.0
 
 
-class PenaliseForPage(AssignLatePenalties):
+class PenaliseForPage(AssignLatePenalties, PageStep):
     """nbgrader's step before it makes a page: a person may have given marks since the last one."""
-
-    # nbconvert hands it to every step and warns at one that does not know it.
-    display_data_priority = List(config=True)
 
 
 def who_is_late(course: Course, assignment: str) -> list[str]:

@@ -9,9 +9,9 @@ from traitlets.config import Config
 
 from autograder.grading.course import Course
 from autograder.grading.exchange.collecting import collected_of
-from autograder.grading.execution.records import Record, Records, State
-from autograder.grading.execution.rules import rules
-from autograder.grading.submissions.intake import digest_of
+from autograder.grading.records import Record, Records, State
+from autograder.grading.rules import rules
+from autograder.grading.submissions.examination import digest_of
 from autograder.grading.wording import names
 from autograder.sandbox.options import Sandbox
 
@@ -165,8 +165,8 @@ class Age:
             found.append(OLD_RULES)
         if record.state is State.RECORDED and differs(gradebook, self.course, record):
             found.append(OLD_GRADEBOOK)
-        where = (self.course, self.assignment, record.student, self.blueprints, self.room)
         folder = self.course.folder("submitted", record.student, self.assignment)
+        where = (folder, self.blueprints, tuple(self.course.coursedir.ignore), self.room)
         if folder.is_dir() and record.digest != digest_of(*where):
             found.append(OLD_VERSION)
         return found

@@ -12,11 +12,10 @@ from typing import Any
 from nbgrader.api import MissingEntry
 
 from autograder.grading.course import Course
-from autograder.grading.execution.records import Record, Records, State
-from autograder.grading.export import inert
 from autograder.grading.marks.lateness import marks, penalise
 from autograder.grading.marks.outstanding import Outstanding, outstanding
-from autograder.grading.wording import shown
+from autograder.grading.records import Record, Records, State
+from autograder.grading.wording import inert, shown
 from autograder.judging.verdict import Status
 
 MiB = 2**20

@@ -19,7 +19,6 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from autograder.grading.course import Course, Misconfigured
-from autograder.grading.export import inert
 from autograder.grading.feedback.delivery import deliver
 from autograder.grading.marks.lateness import marks
 from autograder.grading.platforms.downloads import (
@@ -32,7 +31,7 @@ from autograder.grading.platforms.downloads import (
     sender,
 )
 from autograder.grading.platforms.roster import Roster, read_worksheet
-from autograder.grading.wording import words
+from autograder.grading.wording import inert, words
 
 STAMP = "timestamp.txt"
 ASKED = ("Identifier", "Grade", "Last modified (grade)")  # by Moodle, when it takes marks

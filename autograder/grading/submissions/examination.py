@@ -112,6 +112,17 @@ def examine(
     return result
 
 
+def digest_of(
+    submission: Path, blueprints: Mapping[str, Blueprint], ignore: tuple[str, ...], room: int
+) -> str:
+    """SHA-256 of what was handed in, as `examine` has it; empty where it cannot be read."""
+    needed = {f"{name}.ipynb" for name in blueprints}
+    try:
+        return digest(read_files(submission, needed, ignore, room, []))
+    except Exception:  # whatever is in it
+        return ""
+
+
 def _gather_pictures(
     notebook: NotebookNode, raw: bytes, files: Mapping[str, bytes], name: str, repairs: list[str]
 ) -> None:

@@ -15,6 +15,8 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+from autograder.grading.wording import Plain
+
 MAX_FILES = 500
 MAX_WALK = 50_000  # files and folders that are looked at
 MAX_DEPTH = 8  # of nested folders
@@ -41,7 +43,7 @@ LITTER += ("__pycache__", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", 
 ACTIVE = re.compile(r"html|xml|svg|javascript|ecmascript|flash|pdf", re.IGNORECASE)
 
 
-class Unfit(Exception):
+class Unfit(Plain):
     """A submission that cannot be graded; the message says why.
 
     Args:

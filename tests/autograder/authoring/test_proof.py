@@ -105,7 +105,7 @@ def test_nothing_is_overwritten(course: Path, monkeypatch: pytest.MonkeyPatch) -
 CHECKS, BANK = f"checks/{NAME}.py", f"bank/{NAME}"
 FAULTS = [
     # a weight that differs from the notebook's
-    (CHECKS, '"values": 3', '"values": 5', "The cell centered is worth 4 points, its check 6."),
+    (CHECKS, '"values": 3', '"values": 5', "The cell 'centered' is worth 4 points, its check 6."),
     # a reference that is wrong
     (
         CHECKS,
@@ -267,7 +267,7 @@ def test_a_task_is_added(course: Path) -> None:
         _marked(new_code_cell('check("spread", spread)'), "spread", points=3),
     ]
     nbformat.write(notebook, path)
-    assert "The graded cell spread has no check." in problems(course, 1)
+    assert "The graded cell 'spread' has no check of that name." in problems(course, 1)
     check = """CHECKS += (
     FunctionCheck(
         name="spread",

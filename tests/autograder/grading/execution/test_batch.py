@@ -23,9 +23,9 @@ from autograder.grading.course import Course, Misconfigured
 from autograder.grading.execution import batch, converting
 from autograder.grading.execution.audit import audit, verify
 from autograder.grading.execution.batch import Batch, Stopped
-from autograder.grading.execution.records import Record, Records, State
 from autograder.grading.execution.worker import Executed, Job, process_pool
 from autograder.grading.feedback.delivery import deliver
+from autograder.grading.records import Record, Records, State
 from autograder.sandbox.pool import WarmPool
 
 ASSIGNMENT = "set"

@@ -18,9 +18,9 @@ from typer.testing import Result
 from autograder.authoring.weights import told_otherwise
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.execution import batch
-from autograder.grading.execution.records import Records, State
 from autograder.grading.execution.rehearsal import before_release
 from autograder.grading.execution.worker import Executed, Job, sandboxed
+from autograder.grading.records import Records, State
 
 ASSIGNMENT = "set"
 

@@ -22,9 +22,9 @@ from autograder.commands.console import waiting
 from autograder.grading.assignment_list import AssignmentList
 from autograder.grading.course import Course
 from autograder.grading.exchange.steps import Fetch, Release, ReleaseFeedback, Submit
-from autograder.grading.execution.records import State
 from autograder.grading.feedback.delivery import deliver
 from autograder.grading.marks.outstanding import OLD_RULES, OLD_VERSION, outstanding
+from autograder.grading.records import State
 from tests.autograder.grading.room import (
     ASSIGNMENT,
     RIGHT,

@@ -13,8 +13,8 @@ import nbformat
 from nbconvert.exporters import HTMLExporter
 
 from autograder.grading.course import Course
-from autograder.grading.execution.records import Records
 from autograder.grading.feedback.delivery import deliver
+from autograder.grading.records import Records
 
 ASSIGNMENT = "set"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)

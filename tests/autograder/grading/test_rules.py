@@ -15,10 +15,10 @@ from nbgrader.converters import GenerateFeedback
 from autograder.grading.course import Course
 from autograder.grading.execution import batch
 from autograder.grading.execution.batch import Batch
-from autograder.grading.execution.records import Record, State
 from autograder.grading.execution.worker import process_pool
 from autograder.grading.export import TableExportPlugin
 from autograder.grading.feedback.delivery import deliver
+from autograder.grading.records import Record, State
 
 ASSIGNMENT = "set"
 

@@ -16,8 +16,8 @@ from sqlalchemy.exc import OperationalError
 from autograder.grading.configuration import unusable
 from autograder.grading.course import Blueprint, Course
 from autograder.grading.execution.converting import sanitise
-from autograder.grading.submissions.examination import Examined, examine
-from autograder.grading.submissions.files import Unfit, digest, read_files
+from autograder.grading.submissions.examination import Examined, digest_of, examine
+from autograder.grading.submissions.files import Unfit
 from autograder.grading.wording import is_text, words
 
 
@@ -61,6 +61,8 @@ def take_in(
         Stopped: When no submission could be, because the disk is full or the gradebook is gone.
     """
     examined = Examined("")
+    submission = course.folder("submitted", student, assignment)
+    where = (blueprints, tuple(course.coursedir.ignore), room)
     try:
         if not is_text(student):
             raise Unfit("The name of its folder is not UTF-8 text; rename the folder.")
@@ -68,10 +70,8 @@ def take_in(
             raise Unfit("The name of its folder has a line break or the like; rename the folder.")
         copy = scratch / student / assignment
         shutil.rmtree(copy, ignore_errors=True)
-        submission = course.folder("submitted", student, assignment)
-        ignore = tuple(course.coursedir.ignore)
         with disk():
-            examined = examine(submission, copy, blueprints, ignore, room)
+            examined = examine(submission, copy, *where)
             sane = sanitise(course, scratch, assignment, student)
         notebooks = {name: json.dumps(sane[name]) for name in sane.keys() & blueprints}
         if not notebooks:
@@ -83,20 +83,8 @@ def take_in(
         unfit = error if isinstance(error, Unfit) else Unfit(words(error))
         unfit.digest, unfit.repairs = examined.digest, tuple(examined.repairs)
         if not unfit.digest:
-            unfit.digest = digest_of(course, assignment, student, blueprints, room)
+            unfit.digest = digest_of(submission, *where)
         raise unfit from None
-
-
-def digest_of(
-    course: Course, assignment: str, student: str, blueprints: Mapping[str, Blueprint], room: int
-) -> str:
-    """SHA-256 of what lies in the submitted folder; empty where it cannot be read."""
-    folder = course.folder("submitted", student, assignment)
-    needed = {f"{name}.ipynb" for name in blueprints}
-    try:
-        return digest(read_files(folder, needed, tuple(course.coursedir.ignore), room, []))
-    except Exception:  # whatever is in it
-        return ""
 
 
 def is_full(error: BaseException) -> bool:
