@@ -125,7 +125,7 @@ STOCK_TESTS = {
 OUR_OPTIONS = """
 c.Judge.timeout = 2
 c.Judge.notebook_timeout = 20
-c.Sandbox.memory_mb = 1024
+c.Sandbox.memory_mb = 512
 c.Sandbox.processes = 48
 """
 
