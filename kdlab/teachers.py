@@ -38,12 +38,12 @@ from kdlab.modes import in_evaluation_mode
 from kdlab.packing import check_packing, is_packed
 from kdlab.topk import TopK
 from kdlab.topk_file import (
-    FORMAT,
     HEADER_BYTES,
     ROW,
+    beginning,
     check_numbers,
     encode,
-    encode_header,
+    header_of,
     is_written,
     positions_done,
     present,
@@ -51,6 +51,7 @@ from kdlab.topk_file import (
     record_type,
     records_begin,
     row_keys,
+    table_of,
     unpack_ids,
 )
 
@@ -437,17 +438,9 @@ def write_topk_store(
             raise ValueError(f"vocabulary is {vocabulary}, but the teacher has {entries} entries")
         if not 1 <= k <= entries:
             raise ValueError(f"k must be between 1 and the vocabulary's {entries}, got {k}")
-        table = _table(data)
-        header: dict[str, Any] = {
-            "format": FORMAT,
-            "k": k,
-            "vocabulary": entries,
-            "items": len(table),
-            "positions": int(table["positions"].sum()),
-            "temperature": temperature,
-            "model": model_sha256(teacher),
-            "tokenizer": getattr(data, "tokenizer_sha256", None),
-        }
+        table = table_of(batch_of(data, [i], labels=False) for i in range(len(data)))
+        tokenizer = getattr(data, "tokenizer_sha256", None)
+        header = header_of(table, k, entries, temperature, model_sha256(teacher), tokenizer)
         if is_written(path, header, table):
             return
         partial = path.with_name(path.name + ".partial")
@@ -460,7 +453,7 @@ def write_topk_store(
             tqdm(total=len(table), initial=first, unit="row", disable=not progress) as bar,
         ):
             if done is None:
-                file.write(encode_header(header) + table.tobytes())
+                file.write(beginning(header, table))
             begin = int(table["start"][first]) if first < len(table) else header["positions"]
             file.seek(records_begin(header) + begin * record_type(header).itemsize)
             file.truncate()
@@ -477,20 +470,6 @@ def write_topk_store(
             file.flush()
             os.fsync(file.fileno())
     partial.replace(path)
-
-
-def _table(data: Rows) -> np.ndarray:
-    """A line for each row of the data: by what it is found, and where its records are."""
-    table = np.zeros(len(data), ROW)
-    for i in range(len(data)):
-        row = batch_of(data, [i], labels=False)
-        table["key"][i] = np.void(row_keys(row)[0])
-        table["positions"][i] = present(row).sum().item() - 1
-    table["start"] = np.concatenate([[0], np.cumsum(table["positions"][:-1])])
-    return table
-
-
-# --- fingerprints ---
 
 
 def _check_same(path: Path, field: str, stored: str | None, found: str | None) -> None:
