@@ -13,8 +13,7 @@ elsewhere.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,7 +29,7 @@ from kdlab.causality import check_causal, check_no_future
 from kdlab.devices import stays
 from kdlab.divergences import log_softmax
 from kdlab.files import named
-from kdlab.fingerprints import model_sha256, tensors_sha256
+from kdlab.fingerprints import model_sha256
 from kdlab.heads import find_head, unchanged
 from kdlab.inputs import check_ids, logits_for, model_inputs
 from kdlab.models import logits_of
@@ -56,7 +55,6 @@ from kdlab.topk_file import (
 )
 
 __all__ = [
-    "AdaptersOffTeacher",
     "LiveTeacher",
     "Teacher",
     "TopK",
@@ -160,87 +158,6 @@ class LiveTeacher(nn.Module):
     def fingerprint(self) -> str:
         """A text by which a checkpoint knows its teacher again: of a part of each weight."""
         return model_sha256(self.model, at_most=4096)
-
-
-@checked
-class AdaptersOffTeacher:
-    """A PEFT student without its adapters: the model that it began as teaches it.
-
-    Self-distillation needs no second model in memory: this one turns the adapters off for as long
-    as it is asked. A trainer refuses it where other weights of the student are trained, too.
-
-    Args:
-        student: a model of ``peft``, or one with its adapters inside; the one that is trained.
-
-    Raises:
-        TypeError: the model has no adapters that could be turned off.
-
-    >>> AdaptersOffTeacher(nn.Linear(2, 2))
-    Traceback (most recent call last):
-    TypeError: Linear has no adapters to turn off
-    """
-
-    def __init__(self, student: nn.Module):
-        if not any(_has_adapters(part) for part in student.modules()) and not hasattr(
-            student, "disable_adapter"
-        ):
-            raise TypeError(f"{type(student).__name__} has no adapters to turn off")
-        check_causal(student)
-        self.student = student
-
-    @property
-    def head(self) -> nn.Linear | None:
-        """The student's linear head, if it shows one."""
-        head = find_head(self.student)
-        return head if isinstance(head, nn.Linear) else None
-
-    @torch.no_grad()
-    def targets(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """The logits ``[B, T − 1, V]`` of the model without its adapters, in evaluation mode."""
-        with in_evaluation_mode(self.student), adapters_off(self.student):
-            return logits_for(self.student, batch)[:, :-1]
-
-    def fingerprint(self) -> str:
-        """Of the weights that no adapter changes."""
-        frozen = {n: p for n, p in self.student.named_parameters() if not p.requires_grad}
-        return tensors_sha256(frozen, at_most=4096)
-
-
-def _has_adapters(part: Any) -> bool:
-    """Whether a module is a layer of PEFT, which has its adapters on or off."""
-    return isinstance(getattr(type(part), "disable_adapters", None), property)
-
-
-@contextmanager
-def adapters_off(model: Any) -> Iterator[None]:
-    """Without the adapters; what is trained of them is then as it was.
-
-    PEFT has all of an adapter trained when it is on again, also what somebody had frozen.
-    """
-    trained = [(weight, weight.requires_grad) for weight in model.parameters()]
-    try:
-        with _disabled(model):
-            yield
-    finally:
-        for weight, wanted in trained:
-            weight.requires_grad_(wanted)
-
-
-@contextmanager
-def _disabled(model: Any) -> Iterator[None]:
-    """Whether PEFT is around a model or its adapters were added to it."""
-    if hasattr(model, "disable_adapter"):
-        with model.disable_adapter():
-            yield
-        return
-    parts = [part for part in model.modules() if _has_adapters(part) and not part.disable_adapters]
-    try:
-        for part in parts:
-            part.enable_adapters(False)
-        yield
-    finally:
-        for part in parts:
-            part.enable_adapters(True)
 
 
 @checked
