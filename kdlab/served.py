@@ -39,7 +39,7 @@ from kdlab.topk_file import (
     table_of,
 )
 
-__all__ = ["ServedReport", "TokenIds", "write_served_store"]
+__all__ = ["ServedReport", "write_served_store"]
 
 
 class Position(NamedTuple):
