@@ -29,9 +29,6 @@ class Settings:
 def load_settings(root: Path) -> Settings:
     """Loads a course's settings from its course.toml.
 
-    Args:
-        root: The course's folder.
-
     Raises:
         ValueError: When one is missing or has a form of its own.
     """

@@ -22,13 +22,7 @@ from typing import Any
 import numpy as np
 
 from autograder.judging.evidence import decode, decode_outcome
-from autograder.judging.rubric import (
-    Column,
-    Expectation,
-    Rubric,
-    Section,
-    WrongWay,
-)
+from autograder.judging.rubric import Column, Expectation, Rubric, Section, WrongWay
 from autograder.kernel.asking import perform
 from autograder.kernel.evidence import Outcome, encode, encode_outcome
 from autograder.settings import load_settings
@@ -290,13 +284,8 @@ class FunctionCheck(Check):
                 for place, case in enumerate(cases)
             ),
             wrong_ways=tuple(
-                WrongWay(
-                    name=wrong.name,
-                    hint=wrong.hint,
-                    section=wrong.section,
-                    outcomes=_Outcomes(self, wrong.implementation, cases),
-                )
-                for wrong in self.misconceptions
+                WrongWay(each.name, each.hint, each.section, _Outcomes(self, each, cases))
+                for each in self.misconceptions
             ),
             names=self.names,
             uses=tuple(self.uses),
@@ -365,8 +354,8 @@ class _Outcomes(Sequence[Outcome]):
     There are dozens of misconceptions and cases, and judging a right answer needs none of them.
     """
 
-    def __init__(self, check: FunctionCheck, function: Callable[..., Any], cases: list[Case]):
-        self._check, self._function, self._cases = check, function, cases
+    def __init__(self, check: FunctionCheck, wrong: Misconception, cases: list[Case]):
+        self._check, self._function, self._cases = check, wrong.implementation, cases
         self._known: dict[int, Outcome] = {}
 
     def __len__(self) -> int:
@@ -409,13 +398,8 @@ class AnswerCheck(Check):
         return self._rubric(
             Outcome("returned", self.answer),
             tuple(
-                WrongWay(
-                    name=mistake.name,
-                    hint=mistake.hint,
-                    section=mistake.section,
-                    outcomes=(Outcome("returned", mistake.answer),),
-                )
-                for mistake in self.mistakes
+                WrongWay(each.name, each.hint, each.section, (Outcome("returned", each.answer),))
+                for each in self.mistakes
             ),
         )
 

@@ -1,4 +1,5 @@
 from . import (
+    adapters,
     answers,
     arguments,
     batches,
@@ -24,6 +25,7 @@ from . import (
     inputs,
     interrupts,
     kernels,
+    metrics,
     models,
     modes,
     objective,
@@ -52,6 +54,7 @@ from . import (
     trainer,
     widgets,
 )
+from .adapters import AdaptersOffTeacher
 from .answers import (
     Answer,
     AnswerEvaluation,
@@ -107,7 +110,6 @@ from .served import ServedReport, write_served_store
 from .sweep_results import Interval, SweepResults
 from .sweeps import Sweep
 from .teachers import (
-    AdaptersOffTeacher,
     LiveTeacher,
     Teacher,
     TopKTeacher,

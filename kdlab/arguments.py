@@ -22,23 +22,6 @@ from torch import Tensor
 
 from kdlab.files import as_path
 
-__all__ = [
-    "check_devices",
-    "check_logits",
-    "check_match_vocab",
-    "check_module",
-    "check_names",
-    "check_number",
-    "check_temperature",
-    "check_tensor",
-    "check_vocabularies",
-    "check_whole",
-    "checked",
-    "ends_of",
-    "widened",
-]
-
-
 Checked = TypeVar("Checked", bound=Callable[..., Any])
 
 

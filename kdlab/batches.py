@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from kdlab.arguments import checked
 
-__all__ = ["Rows", "batch_of", "check_rows", "collate", "telling_row"]
+__all__ = ["Rows", "collate"]
 
 NO_INPUTS = ("labels", "index")
 """Fields of a batch that no model is called with: the truth, and a row's number."""

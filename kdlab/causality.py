@@ -16,8 +16,6 @@ from kdlab.devices import kept_random_state
 from kdlab.inputs import kind_of, pretrained_in, unwrapped
 from kdlab.topk import TopK
 
-__all__ = ["check_causal", "check_no_future"]
-
 HALF = (torch.bfloat16, torch.float16)
 
 SEES_BOTH_WAYS = re.compile("bert(?!-decoder)|electra|roformer|ernie$|big_bird|data2vec-text|xmod")

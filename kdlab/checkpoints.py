@@ -36,16 +36,6 @@ from kdlab.files import named, writing
 from kdlab.fingerprints import tensors_sha256
 from kdlab.records import to_json, with_numbers
 
-__all__ = [
-    "check_unused",
-    "foreign_checkpoints",
-    "has_checkpoint",
-    "identity_of",
-    "load_checkpoint",
-    "remove_rest",
-    "save_checkpoint",
-]
-
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 AT_MOST = 1024  # rows of a data set that its fingerprint reads
 

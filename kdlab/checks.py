@@ -8,12 +8,11 @@ from typing import Any
 import torch
 import torch.nn as nn
 
+from kdlab.adapters import AdaptersOffTeacher, adapters_off
 from kdlab.config import TrainConfig
 from kdlab.objective import Objective
 from kdlab.schedules import SCHEDULES, LambdaSchedule
-from kdlab.teachers import AdaptersOffTeacher, Teacher, adapters_off
-
-__all__ = ["check_models", "check_parts", "check_schedule", "check_temperature_of"]
+from kdlab.teachers import Teacher
 
 
 def check_parts(student: Any, objective: Any, schedule: Any, config: Any) -> None:

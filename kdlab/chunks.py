@@ -7,8 +7,6 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["chunk_size", "workspace"]
-
 # For the logits of a chunk, both models together, unless chunk_size is given. On a GPU, fewer at
 # once read and write the gradient of the head more often.
 _LOGIT_BYTES = {"cpu": 2**27, "cuda": 7 * 2**27}

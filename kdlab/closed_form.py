@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["check_differentiated_once", "check_no_transform", "leave_graph"]
-
 AS_OFTEN = (
     "CombinedObjective takes a divergence of your own, and autograd differentiates that as often "
     "as you like"

@@ -15,16 +15,6 @@ import torch
 import torch.nn as nn
 from accelerate.state import AcceleratorState, GradientState, PartialState
 
-__all__ = [
-    "check_device",
-    "kept_random_state",
-    "machine",
-    "moved",
-    "own_accelerate_state",
-    "resolve_device",
-    "stays",
-]
-
 Module = TypeVar("Module", bound=nn.Module)
 
 

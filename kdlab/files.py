@@ -10,17 +10,6 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-__all__ = [
-    "as_path",
-    "cache_dir",
-    "check_folder",
-    "named",
-    "slug",
-    "whole_or_not_at_all",
-    "write_atomically",
-    "writing",
-]
-
 
 def as_path(value: object, name: str = "the path") -> Path:
     """A path from text, bytes or a path; a ``~`` at its beginning is the home folder.

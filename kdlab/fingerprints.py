@@ -10,8 +10,6 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
-__all__ = ["model_sha256", "tensors_sha256"]
-
 
 def model_sha256(model: nn.Module, at_most: int | None = None) -> str:
     """A fingerprint of a model's weights, wherever they are; of so many of each tensor at most."""

@@ -12,17 +12,6 @@ from kdlab.files import check_folder, write_atomically
 from kdlab.recipes import Recipe
 from kdlab.records import to_json
 
-__all__ = [
-    "check_place",
-    "check_there",
-    "check_unchanged",
-    "check_unused",
-    "clear",
-    "records_in",
-    "was_moved",
-    "write_recipe",
-]
-
 
 def write_recipe(out: Path, recipe: Recipe) -> None:
     """Write the recipe into the folder of its run, with absolute paths."""

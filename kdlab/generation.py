@@ -17,7 +17,7 @@ from kdlab.inputs import check_ids, check_length, forward_takes
 from kdlab.models import KeyValues, TinyGPT, logits_of
 from kdlab.modes import in_evaluation_mode
 
-__all__ = ["continued", "generate"]
+__all__ = ["generate"]
 
 
 Ends = int | Sequence[int] | None

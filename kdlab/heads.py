@@ -24,8 +24,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from kdlab.devices import kept_random_state
 
-__all__ = ["find_head", "hidden_of", "left_out", "unchanged", "why_not_left_out"]
-
 PLAIN = (Tensor, nn.Parameter)
 
 TURNS = threading.RLock()  # threads may share a model, and it has one head

@@ -32,7 +32,7 @@ from kdlab.recipes import BLOCK_SIZE, TEACHER_STEPS, Recipe
 from kdlab.saving import load_student, save_student
 from kdlab.trainer import DistillationTrainer
 
-__all__ = ["Ingredients", "spread", "text_of", "trained_teacher"]
+__all__ = ["Ingredients", "trained_teacher"]
 
 Item = TypeVar("Item")
 

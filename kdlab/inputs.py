@@ -13,8 +13,6 @@ from torch import Tensor
 from kdlab.batches import NO_INPUTS, padded_left
 from kdlab.models import logits_of, longest_text
 
-__all__ = ["check_ids", "check_length", "forward_takes", "logits_for", "model_inputs"]
-
 POSITIONS = re.compile(r"(^|\.)(wpe|embed_positions|position_embeddings?)$")
 """Tables of transformers' models that end with the last position that a model knows."""
 
@@ -151,4 +149,5 @@ def _is_pretrained(part: nn.Module) -> bool:
 
 
 def kind_of(model: nn.Module) -> str:
+    """What a model is called in a message."""
     return type(unwrapped(model)).__name__

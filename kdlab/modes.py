@@ -8,8 +8,6 @@ from contextlib import contextmanager
 
 import torch.nn as nn
 
-__all__ = ["in_evaluation_mode", "in_turn"]
-
 USED: dict[int, list[int]] = {}  # by a part's id: by which thread, and how often over
 CHANGED = threading.Condition()
 

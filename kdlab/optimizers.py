@@ -7,8 +7,6 @@ import torch.nn as nn
 
 from kdlab.config import TrainConfig
 
-__all__ = ["adamw"]
-
 FUSED = ("cpu", "cuda")  # devices on which AdamW is one kernel
 
 

@@ -22,7 +22,7 @@ from kdlab.inputs import forward_takes, model_inputs
 from kdlab.models import logits_of
 from kdlab.modes import in_turn
 
-__all__ = ["PackedRows", "check_packing", "is_packed", "parts_of"]
+__all__ = ["PackedRows"]
 
 
 @checked

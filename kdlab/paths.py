@@ -14,23 +14,16 @@ from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 
+from kdlab import kernels
 from kdlab.causality import check_no_future
-from kdlab.fused import linear_twin
-from kdlab.heads import find_head, hidden_of, unchanged, why_not_left_out
-from kdlab.inputs import logits_for
+from kdlab.fused import LinearCombinedObjective, linear_twin
+from kdlab.heads import find_head, hidden_of, left_out, unchanged, why_not_left_out
+from kdlab.inputs import logits_for, model_inputs
+from kdlab.models import logits_of
 from kdlab.modes import in_evaluation_mode, in_turn
 from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.teachers import Teacher
 from kdlab.topk import TopK
-
-__all__ = [
-    "Heads",
-    "as_output",
-    "check_averages",
-    "choose_path",
-    "in_pieces_again",
-    "targets_for",
-]
 
 
 class Heads(NamedTuple):
@@ -40,7 +33,92 @@ class Heads(NamedTuple):
     teacher: nn.Linear | None  # None: it gives its likeliest tokens, or there is none
 
 
+class ObjectivePath(NamedTuple):
+    """The way that was chosen."""
+
+    student: nn.Module  # without what training wraps around it
+    teacher: Teacher | None
+    objective: Objective
+    heads: Heads | None  # None on the dense path
+    said: str  # "linear", or "dense: " and why
+    gives_logits: bool  # the teacher, and not its likeliest tokens
+
+    def output(
+        self, student: nn.Module, batch: dict[str, Tensor], num_items: Tensor, on_policy: bool
+    ) -> ObjectiveOutput:
+        """The objective on a micro-batch.
+
+        It is the only place where anything is shifted: position t meets the token at t + 1.
+
+        Args:
+            student: as it is trained.
+            batch: on its device.
+            num_items: what sums are divided by.
+            on_policy: whether the student wrote the text; then the KD loss alone counts.
+        """
+        labels, objective, lam = batch["labels"][:, 1:], self.objective, self.objective.lam
+        # The teacher first: what it needs on its way is gone when the student keeps its own.
+        left_out_head = None if self.heads is None else self.heads.teacher
+        targets = targets_for(self.teacher, batch, left_out_head)
+        if self.heads is None:
+            logits = logits_of(student, **model_inputs(self.student, batch))[:, :-1]
+            output = as_output(objective, objective(logits, targets, labels, num_items=num_items))
+            if on_policy:  # labels that the student made up teach it nothing
+                if output.kd_loss is None:
+                    raise ValueError(
+                        f"on_policy learns from the KD loss, but {objective} gave none"
+                    )
+                output = output._replace(loss=lam * output.kd_loss)
+            return output
+        student_head, teacher_head = self.heads
+        twin = linear_twin(objective)
+        assert isinstance(twin, LinearCombinedObjective)  # as when the path was chosen
+        if on_policy:
+            twin.form, twin.lam = "convex", 1.0
+
+        def ask() -> Tensor:
+            return logits_of(student, **model_inputs(self.student, batch))
+
+        if student is self.student:
+            hidden = hidden_of(ask, student_head)
+        else:  # what is compiled or data-parallel may answer with a copy
+            with left_out(student_head):
+                hidden = ask()
+        hidden = hidden[:, :-1]
+        output = twin(hidden, student_head, targets, teacher_head, labels, num_items=num_items)
+        return output._replace(loss=lam * output.loss) if on_policy else output
+
+
 def choose_path(
+    student: nn.Module,
+    teacher: Teacher | None,
+    objective: Objective,
+    batch: Mapping[str, Tensor],
+    accelerator: Accelerator,
+    wanted: bool,
+) -> ObjectivePath:
+    """Linear, if both models can do without their heads and the objective without logits.
+
+    Both models are asked about one row, as they are, and then are as they were.
+
+    Raises:
+        ValueError: what a model says of a text depends on what comes later in it; or the objective
+            needs hidden states, and there are none.
+    """
+    found, gives_logits = _heads(student, teacher, objective, batch, accelerator, wanted)
+    in_pieces_again(student)
+    if isinstance(found, str):
+        if isinstance(objective, LinearCombinedObjective):
+            raise ValueError(f"{objective} needs hidden states, but {found}; use CombinedObjective")
+        return ObjectivePath(student, teacher, objective, None, f"dense: {found}", gives_logits)
+    twin = linear_twin(objective)
+    assert isinstance(twin, LinearCombinedObjective)  # or there would be no heads
+    top_k = teacher is not None and found.teacher is None
+    said = "linear" + kernels.in_words(accelerator.device, twin.divergence, top_k)
+    return ObjectivePath(student, teacher, objective, found, said, gives_logits)
+
+
+def _heads(
     student: nn.Module,
     teacher: Teacher | None,
     objective: Objective,
@@ -50,13 +128,7 @@ def choose_path(
 ) -> tuple[Heads | str, bool]:
     """The heads that the linear path leaves out; or, in words, why the dense one is taken.
 
-    Both models are asked about one row, as they are, and then are as they were.
-
-    Returns:
-        That, and whether the teacher gives logits.
-
-    Raises:
-        ValueError: what a model says of a text depends on what comes later in it.
+    With it, whether the teacher gives logits.
     """
     parts = [part for part in (student, teacher) if isinstance(part, nn.Module)]
     with in_evaluation_mode(*parts), unchanged(*parts):

@@ -14,18 +14,6 @@ import torch.nn as nn
 from safetensors import SafetensorError
 from tokenizers import Tokenizer, pre_tokenizers
 
-__all__ = [
-    "check_same_tokens",
-    "entries_of",
-    "load_both",
-    "loading",
-    "shortened",
-    "tokenizer_of",
-    "unpacked",
-    "with_adapters",
-    "with_less_memory",
-]
-
 
 def load_both(
     name: str,
@@ -157,31 +145,6 @@ def entries_of(model: nn.Module) -> int:
     config: Any = model.config
     entries: int = getattr(config, "get_text_config", lambda: config)().vocab_size
     return entries
-
-
-def with_adapters(model: nn.Module, rank: int) -> nn.Module:
-    """A model with low-rank adapters of PEFT at all its linear layers; nothing else is trained.
-
-    Raises:
-        ValueError: peft is not installed, or the model is not of transformers.
-
-    Source: Hu et al. 2021 (arXiv 2106.09685).
-    """
-    try:
-        import peft
-    except ImportError:
-        raise ValueError("adapters need peft: pip install 'kdlab[lora]'") from None
-    if not hasattr(model, "save_pretrained"):
-        raise ValueError(
-            f"adapters are for models of transformers; {type(model).__name__} is small enough to "
-            "be trained whole"
-        )
-    config = peft.LoraConfig(
-        r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM"
-    )
-    make: Any = peft.get_peft_model
-    adapted: nn.Module = make(model, config)
-    return adapted
 
 
 def with_less_memory(model: nn.Module) -> None:

@@ -17,19 +17,6 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributed.tensor import DTensor, Partial, Shard
 
-__all__ = [
-    "add_to_hidden",
-    "add_to_weight",
-    "as_many",
-    "gathered",
-    "gradient_of",
-    "in_rows",
-    "operand_dtype",
-    "own_part",
-    "project",
-    "projected",
-]
-
 ROWS = 8192  # of a head that are cast to another precision, or shown to others, at once
 
 

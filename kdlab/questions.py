@@ -19,7 +19,7 @@ from kdlab.data import standard_library
 from kdlab.examples import Conversation, Examples
 from kdlab.files import cache_dir, whole_or_not_at_all
 
-__all__ = ["KINDS", "pydocs_qa", "reckoning"]
+__all__ = ["pydocs_qa", "reckoning"]
 
 
 def _conversation(*said: str, kind: str = "") -> Conversation:

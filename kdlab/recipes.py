@@ -18,7 +18,7 @@ from kdlab.objective import CombinedObjective
 from kdlab.records import read_record
 from kdlab.schedules import LambdaSchedule, make_schedule
 
-__all__ = ["BLOCK_SIZE", "Recipe", "read_recipe"]
+__all__ = ["Recipe"]
 
 ARMS = ("lm", "kd", "combined")
 DTYPES = ("float32", "bfloat16", "float16")

@@ -18,6 +18,7 @@ import torch
 import torch.nn as nn
 from accelerate.utils import set_seed
 
+from kdlab.adapters import with_adapters
 from kdlab.answers import evaluate_answers, write_answers
 from kdlab.arguments import checked
 from kdlab.batches import Rows
@@ -39,7 +40,7 @@ from kdlab.folders import (
 )
 from kdlab.ingredients import Ingredients, spread, text_of
 from kdlab.models import count_parameters
-from kdlab.pretrained import entries_of, with_adapters, with_less_memory
+from kdlab.pretrained import entries_of, with_less_memory
 from kdlab.recipes import BUILT_IN, Recipe, read_recipe
 from kdlab.records import read_record, to_json, with_numbers
 from kdlab.saving import load_student, load_tokenizer, save_student, save_tokenizer
@@ -95,36 +96,14 @@ def distill(
     before = records_in(out)
     if not resume:
         check_unused(out)
-    elif (out / "recipe.json").exists():
-        begun = read_recipe(out).absolute()
-        for field, value in asdict(begun).items():
-            asked = getattr(recipe.absolute(), field)
-            if value != asked and not was_moved(value, asked):
-                raise ValueError(
-                    f"the run in {out} has {field} {value}, not {asked}; resume it as it was "
-                    "begun, or give the new run a folder of its own"
-                )
-        if (out / "summary.json").exists():  # it is written last
-            found: dict[str, Any] = with_numbers(read_record(out / "summary.json"))
-            name = recipe.data or recipe.corpus
-            if "text_sha256" in found and (name in BUILT_IN or Path(name).is_file()):
-                text = ingredients and ingredients.text_sha256
-                _check_text(out, recipe, found, text or text_of(recipe).sha256)
-            if begun != recipe.absolute():  # what it reads was moved
-                write_recipe(out, recipe)
-            return found
+    elif found := _finished(out, recipe, ingredients):
+        return found
     ingredients = ingredients or Ingredients.of(recipe, device=device, progress=progress)
     if ingredients.setting != recipe.setting():
         raise ValueError(
             f"the ingredients are of {ingredients.setting}, the recipe needs {recipe.setting()}"
         )
-    with kept_random_state():
-        set_seed(recipe.seed)
-        student = ingredients.student(recipe.student)
-        if recipe.lora is not None:
-            student = with_adapters(student.to(getattr(torch, recipe.dtype)), recipe.lora)
-    if recipe.gradient_checkpointing:
-        with_less_memory(student)
+    student = _student(recipe, ingredients)
     objective = recipe.objective()
     if recipe.student.startswith("hf:") and entries_of(student) != ingredients.vocab_size:
         objective.match_vocab = "truncate"  # the tokens are the same; there are entries without one
@@ -190,6 +169,46 @@ def distill(
     save_tokenizer(ingredients.tokenizer, out)
     write_atomically(out / "summary.json", to_json(summary, indent=2) + "\n")
     return summary
+
+
+def _finished(out: Path, recipe: Recipe, ingredients: Ingredients | None) -> dict[str, Any] | None:
+    """The summary of the run in a folder, if it has come to its end.
+
+    Raises:
+        ValueError: it has another recipe, or was made of another text.
+    """
+    if not (out / "recipe.json").exists():
+        return None
+    begun = read_recipe(out).absolute()
+    for name, value in asdict(begun).items():
+        asked = getattr(recipe.absolute(), name)
+        if value != asked and not was_moved(value, asked):
+            raise ValueError(
+                f"the run in {out} has {name} {value}, not {asked}; resume it as it was "
+                "begun, or give the new run a folder of its own"
+            )
+    if not (out / "summary.json").exists():  # it is written last
+        return None
+    found: dict[str, Any] = with_numbers(read_record(out / "summary.json"))
+    name = recipe.data or recipe.corpus
+    if "text_sha256" in found and (name in BUILT_IN or Path(name).is_file()):
+        text = ingredients and ingredients.text_sha256
+        _check_text(out, recipe, found, text or text_of(recipe).sha256)
+    if begun != recipe.absolute():  # what it reads was moved
+        write_recipe(out, recipe)
+    return found
+
+
+def _student(recipe: Recipe, ingredients: Ingredients) -> nn.Module:
+    """A recipe's student before its first step."""
+    with kept_random_state():
+        set_seed(recipe.seed)
+        student = ingredients.student(recipe.student)
+        if recipe.lora is not None:
+            student = with_adapters(student.to(getattr(torch, recipe.dtype)), recipe.lora)
+    if recipe.gradient_checkpointing:
+        with_less_memory(student)
+    return student
 
 
 def _of_conversations(

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 
 import torch
 
-__all__ = ["micro_batches"]
-
 
 def micro_batches(
     size: int,

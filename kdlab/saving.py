@@ -19,7 +19,7 @@ from kdlab.models import TinyGPT, TinyGPTConfig
 from kdlab.pretrained import loading
 from kdlab.records import read_record
 
-__all__ = ["load_student", "load_tokenizer", "save_student", "save_tokenizer"]
+__all__ = ["load_student"]
 
 
 @checked

@@ -31,16 +31,15 @@ from kdlab.batches import collate
 from kdlab.chats import ChatDataset
 from kdlab.files import whole_or_not_at_all
 from kdlab.topk_file import (
-    FORMAT,
-    ROW,
-    encode_header,
+    beginning,
+    header_of,
     is_written,
     record_type,
     records_of,
-    row_keys,
+    table_of,
 )
 
-__all__ = ["ServedReport", "TokenIds", "write_served_store"]
+__all__ = ["ServedReport", "write_served_store"]
 
 
 class Position(NamedTuple):
@@ -363,24 +362,11 @@ def _write(
     temperature: float,
     tokenizer: str,
 ) -> None:
-    table = np.zeros(len(spoken), ROW)
-    for i, (row, positions) in enumerate(zip(report.rows, spoken, strict=True)):
-        table["key"][i] = np.void(row_keys(collate([row]))[0])
-        table["positions"][i] = len(positions)
-    table["start"] = np.concatenate([[0], np.cumsum(table["positions"][:-1])])
-    header = {
-        "format": FORMAT,
-        "k": report.k,
-        "vocabulary": vocabulary,
-        "items": len(table),
-        "positions": int(table["positions"].sum()),
-        "temperature": float(temperature),
-        "model": None,
-        "tokenizer": tokenizer,
-    }
+    table = table_of(collate([row]) for row in report.rows)
+    header = header_of(table, report.k, vocabulary, temperature, None, tokenizer)
     is_written(path, header, table)
     with whole_or_not_at_all(path) as partial, partial.open("wb") as file:
-        file.write(encode_header(header) + table.tobytes())
+        file.write(beginning(header, table))
         for positions in spoken:
             records = np.zeros(len(positions), record_type(header))
             records["log_tail"] = np.nan  # where nothing was said: nothing may count it

@@ -13,8 +13,6 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-__all__ = ["without_filled"]
-
 
 def without_filled(row: Mapping[str, Any], features: Mapping[str, Any]) -> dict[str, Any]:
     """A row without the fields that its table may have filled in.

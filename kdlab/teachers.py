@@ -13,8 +13,7 @@ elsewhere.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,7 +29,7 @@ from kdlab.causality import check_causal, check_no_future
 from kdlab.devices import stays
 from kdlab.divergences import log_softmax
 from kdlab.files import named
-from kdlab.fingerprints import model_sha256, tensors_sha256
+from kdlab.fingerprints import model_sha256
 from kdlab.heads import find_head, unchanged
 from kdlab.inputs import check_ids, logits_for, model_inputs
 from kdlab.models import logits_of
@@ -38,12 +37,12 @@ from kdlab.modes import in_evaluation_mode
 from kdlab.packing import check_packing, is_packed
 from kdlab.topk import TopK
 from kdlab.topk_file import (
-    FORMAT,
     HEADER_BYTES,
     ROW,
+    beginning,
     check_numbers,
     encode,
-    encode_header,
+    header_of,
     is_written,
     positions_done,
     present,
@@ -51,11 +50,11 @@ from kdlab.topk_file import (
     record_type,
     records_begin,
     row_keys,
+    table_of,
     unpack_ids,
 )
 
 __all__ = [
-    "AdaptersOffTeacher",
     "LiveTeacher",
     "Teacher",
     "TopK",
@@ -159,87 +158,6 @@ class LiveTeacher(nn.Module):
     def fingerprint(self) -> str:
         """A text by which a checkpoint knows its teacher again: of a part of each weight."""
         return model_sha256(self.model, at_most=4096)
-
-
-@checked
-class AdaptersOffTeacher:
-    """A PEFT student without its adapters: the model that it began as teaches it.
-
-    Self-distillation needs no second model in memory: this one turns the adapters off for as long
-    as it is asked. A trainer refuses it where other weights of the student are trained, too.
-
-    Args:
-        student: a model of ``peft``, or one with its adapters inside; the one that is trained.
-
-    Raises:
-        TypeError: the model has no adapters that could be turned off.
-
-    >>> AdaptersOffTeacher(nn.Linear(2, 2))
-    Traceback (most recent call last):
-    TypeError: Linear has no adapters to turn off
-    """
-
-    def __init__(self, student: nn.Module):
-        if not any(_has_adapters(part) for part in student.modules()) and not hasattr(
-            student, "disable_adapter"
-        ):
-            raise TypeError(f"{type(student).__name__} has no adapters to turn off")
-        check_causal(student)
-        self.student = student
-
-    @property
-    def head(self) -> nn.Linear | None:
-        """The student's linear head, if it shows one."""
-        head = find_head(self.student)
-        return head if isinstance(head, nn.Linear) else None
-
-    @torch.no_grad()
-    def targets(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """The logits ``[B, T − 1, V]`` of the model without its adapters, in evaluation mode."""
-        with in_evaluation_mode(self.student), adapters_off(self.student):
-            return logits_for(self.student, batch)[:, :-1]
-
-    def fingerprint(self) -> str:
-        """Of the weights that no adapter changes."""
-        frozen = {n: p for n, p in self.student.named_parameters() if not p.requires_grad}
-        return tensors_sha256(frozen, at_most=4096)
-
-
-def _has_adapters(part: Any) -> bool:
-    """Whether a module is a layer of PEFT, which has its adapters on or off."""
-    return isinstance(getattr(type(part), "disable_adapters", None), property)
-
-
-@contextmanager
-def adapters_off(model: Any) -> Iterator[None]:
-    """Without the adapters; what is trained of them is then as it was.
-
-    PEFT has all of an adapter trained when it is on again, also what somebody had frozen.
-    """
-    trained = [(weight, weight.requires_grad) for weight in model.parameters()]
-    try:
-        with _disabled(model):
-            yield
-    finally:
-        for weight, wanted in trained:
-            weight.requires_grad_(wanted)
-
-
-@contextmanager
-def _disabled(model: Any) -> Iterator[None]:
-    """Whether PEFT is around a model or its adapters were added to it."""
-    if hasattr(model, "disable_adapter"):
-        with model.disable_adapter():
-            yield
-        return
-    parts = [part for part in model.modules() if _has_adapters(part) and not part.disable_adapters]
-    try:
-        for part in parts:
-            part.enable_adapters(False)
-        yield
-    finally:
-        for part in parts:
-            part.enable_adapters(True)
 
 
 @checked
@@ -437,17 +355,9 @@ def write_topk_store(
             raise ValueError(f"vocabulary is {vocabulary}, but the teacher has {entries} entries")
         if not 1 <= k <= entries:
             raise ValueError(f"k must be between 1 and the vocabulary's {entries}, got {k}")
-        table = _table(data)
-        header: dict[str, Any] = {
-            "format": FORMAT,
-            "k": k,
-            "vocabulary": entries,
-            "items": len(table),
-            "positions": int(table["positions"].sum()),
-            "temperature": temperature,
-            "model": model_sha256(teacher),
-            "tokenizer": getattr(data, "tokenizer_sha256", None),
-        }
+        table = table_of(batch_of(data, [i], labels=False) for i in range(len(data)))
+        tokenizer = getattr(data, "tokenizer_sha256", None)
+        header = header_of(table, k, entries, temperature, model_sha256(teacher), tokenizer)
         if is_written(path, header, table):
             return
         partial = path.with_name(path.name + ".partial")
@@ -460,7 +370,7 @@ def write_topk_store(
             tqdm(total=len(table), initial=first, unit="row", disable=not progress) as bar,
         ):
             if done is None:
-                file.write(encode_header(header) + table.tobytes())
+                file.write(beginning(header, table))
             begin = int(table["start"][first]) if first < len(table) else header["positions"]
             file.seek(records_begin(header) + begin * record_type(header).itemsize)
             file.truncate()
@@ -477,20 +387,6 @@ def write_topk_store(
             file.flush()
             os.fsync(file.fileno())
     partial.replace(path)
-
-
-def _table(data: Rows) -> np.ndarray:
-    """A line for each row of the data: by what it is found, and where its records are."""
-    table = np.zeros(len(data), ROW)
-    for i in range(len(data)):
-        row = batch_of(data, [i], labels=False)
-        table["key"][i] = np.void(row_keys(row)[0])
-        table["positions"][i] = present(row).sum().item() - 1
-    table["start"] = np.concatenate([[0], np.cumsum(table["positions"][:-1])])
-    return table
-
-
-# --- fingerprints ---
 
 
 def _check_same(path: Path, field: str, stored: str | None, found: str | None) -> None:

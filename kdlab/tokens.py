@@ -11,8 +11,6 @@ from typing import Any
 from tokenizers import Tokenizer
 from tokenizers.models import Unigram
 
-__all__ = ["Unknown", "encoded", "tokenizer_sha256"]
-
 AT_ONCE = 256  # documents
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -105,9 +105,38 @@ def unpack_ids(records: np.ndarray, header: Mapping[str, Any]) -> np.ndarray:
     return ids
 
 
-def encode_header(header: Mapping[str, Any]) -> bytes:
-    """Its fixed number of bytes."""
-    return json.dumps(header).encode().ljust(HEADER_BYTES - 1) + b"\n"
+def table_of(rows: Iterable[Mapping[str, Tensor]]) -> np.ndarray:
+    """A line for each row, a batch of one: by what it is found, and where its records are."""
+    lines = [(row_keys(row)[0], 0, int(present(row).sum()) - 1) for row in rows]
+    table = np.array(lines, ROW)
+    table["start"] = np.concatenate([[0], np.cumsum(table["positions"][:-1])])
+    return table
+
+
+def header_of(
+    table: np.ndarray,
+    k: int,
+    vocabulary: int,
+    temperature: float,
+    model: str | None,
+    tokenizer: str | None,
+) -> dict[str, Any]:
+    """What a store says of itself; the model and the tokenizer by their fingerprints."""
+    return {
+        "format": FORMAT,
+        "k": k,
+        "vocabulary": vocabulary,
+        "items": len(table),
+        "positions": int(table["positions"].sum()),
+        "temperature": temperature,
+        "model": model,
+        "tokenizer": tokenizer,
+    }
+
+
+def beginning(header: Mapping[str, Any], table: np.ndarray) -> bytes:
+    """All of a store that stands before its records."""
+    return json.dumps(header).encode().ljust(HEADER_BYTES - 1) + b"\n" + table.tobytes()
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -148,10 +177,10 @@ def is_written(path: Path, header: Mapping[str, Any], table: np.ndarray) -> bool
     if not path.exists():
         return False
     if path.is_file():
-        beginning = encode_header(header) + table.tobytes()
-        size = len(beginning) + header["positions"] * record_type(header).itemsize
+        begins = beginning(header, table)
+        size = len(begins) + header["positions"] * record_type(header).itemsize
         with path.open("rb") as file:
-            if path.stat().st_size == size and file.read(len(beginning)) == beginning:
+            if path.stat().st_size == size and file.read(len(begins)) == begins:
                 return True
     raise ValueError(
         f"{path} holds another store, or something else, which this one would replace; give this "
@@ -183,14 +212,14 @@ def positions_done(partial: Path, header: Mapping[str, Any], table: np.ndarray) 
     """
     if not partial.exists():
         return None
-    beginning = encode_header(header) + table.tobytes()
+    begins = beginning(header, table)
     with partial.open("rb") as file:
-        found = file.read(len(beginning))
-    if found != beginning:
-        if beginning.startswith(found):
+        found = file.read(len(begins))
+    if found != begins:
+        if begins.startswith(found):
             return None
         raise ValueError(
             f"{partial} is the beginning of another store, which this one would replace; remove "
             "it, or give this one a path of its own"
         )
-    return (partial.stat().st_size - len(beginning)) // record_type(header).itemsize
+    return (partial.stat().st_size - len(begins)) // record_type(header).itemsize

@@ -13,7 +13,6 @@ the *linear* path. Any other run takes the *dense* one, and says why.
 from __future__ import annotations
 
 import copy
-import json
 import logging
 import math
 import random
@@ -32,7 +31,6 @@ from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
 from tqdm.auto import tqdm
 
-from kdlab import kernels
 from kdlab.batches import NO_INPUTS, Rows, batch_of, check_rows, telling_row
 from kdlab.causality import check_causal
 from kdlab.checkpoints import (
@@ -46,33 +44,22 @@ from kdlab.checks import check_models, check_parts, check_schedule, check_temper
 from kdlab.config import History, TrainConfig
 from kdlab.devices import kept_random_state, own_accelerate_state, stays
 from kdlab.evaluation import evaluate
-from kdlab.files import as_path, check_folder, named
-from kdlab.fused import LinearCombinedObjective, linear_twin
+from kdlab.files import as_path, check_folder
 from kdlab.generation import before_answers, continued, end_of_text_of
-from kdlab.heads import hidden_of, left_out
-from kdlab.inputs import check_ids, model_inputs
+from kdlab.inputs import check_ids
 from kdlab.interrupts import interruptible
-from kdlab.models import logits_of, longest_text
+from kdlab.metrics import METRICS, MetricsFile
+from kdlab.models import longest_text
 from kdlab.modes import in_turn
 from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.optimizers import adamw
 from kdlab.packing import check_packing, is_packed, parts_of
-from kdlab.paths import (
-    Heads,
-    as_output,
-    check_averages,
-    choose_path,
-    in_pieces_again,
-    targets_for,
-)
-from kdlab.records import to_json
+from kdlab.paths import check_averages, choose_path, in_pieces_again
 from kdlab.sampler import micro_batches
 from kdlab.schedules import ConstantLambda, LambdaSchedule, Metric
 from kdlab.teachers import Teacher, as_teacher
 
 __all__ = ["DistillationTrainer"]
-
-METRICS = "metrics.jsonl"
 
 log = logging.getLogger("kdlab")
 
@@ -235,7 +222,10 @@ class DistillationTrainer:
                 self._resume(self.out, student, optimizer, identity)
             else:
                 remove_rest(self.out, accelerator)
-        self._open_metrics()
+        self._metrics: MetricsFile | None = None
+        if self.out is not None and accelerator.is_main_process:
+            self._metrics = MetricsFile(self.out, self.step)
+            self.history = self._metrics.history
 
         bar = tqdm(
             total=config.steps,
@@ -309,7 +299,7 @@ class DistillationTrainer:
             with nullcontext() if last else accelerator.no_sync(student):
                 batch = send_to_device(batch, accelerator.device, non_blocking=True)
                 with accelerator.autocast():
-                    output = self._objective(student, batch, num_items.clamp_min(1), on_policy)
+                    output = self._way.output(student, batch, num_items.clamp_min(1), on_policy)
                 if not output.loss.requires_grad:
                     raise ValueError(
                         "the loss depends on no weight that is to be trained; adapters may be "
@@ -375,42 +365,6 @@ class DistillationTrainer:
         longest = int(written["attention_mask"].sum(-1).max())
         return {name: field[:, :longest] for name, field in written.items()}
 
-    def _objective(
-        self, student: nn.Module, batch: dict[str, Tensor], num_items: Tensor, on_policy: bool
-    ) -> ObjectiveOutput:
-        """The only place where anything is shifted: position t meets the token at t + 1."""
-        labels, objective, lam = batch["labels"][:, 1:], self.objective, self.objective.lam
-        # The teacher first: what it needs on its way is gone when the student keeps its own.
-        left_out_head = None if self._heads is None else self._heads.teacher
-        targets = targets_for(self.teacher, batch, left_out_head)
-        if self._heads is None:
-            logits = logits_of(student, **model_inputs(self.student, batch))[:, :-1]
-            output = as_output(objective, objective(logits, targets, labels, num_items=num_items))
-            if on_policy:  # labels that the student made up teach it nothing
-                if output.kd_loss is None:
-                    raise ValueError(
-                        f"on_policy learns from the KD loss, but {objective} gave none"
-                    )
-                output = output._replace(loss=lam * output.kd_loss)
-            return output
-        student_head, teacher_head = self._heads
-        twin = linear_twin(objective)
-        assert isinstance(twin, LinearCombinedObjective)  # as when the path was chosen
-        if on_policy:
-            twin.form, twin.lam = "convex", 1.0
-
-        def ask() -> Tensor:
-            return logits_of(student, **model_inputs(self.student, batch))
-
-        if student is self.student:
-            hidden = hidden_of(ask, student_head)
-        else:  # what is compiled or data-parallel may answer with a copy
-            with left_out(student_head):
-                hidden = ask()
-        hidden = hidden[:, :-1]
-        output = twin(hidden, student_head, targets, teacher_head, labels, num_items=num_items)
-        return output._replace(loss=lam * output.loss) if on_policy else output
-
     # --- before the first step ---
 
     def _prepared(self) -> tuple[nn.Module, torch.optim.Optimizer]:
@@ -443,7 +397,7 @@ class DistillationTrainer:
                 "the old ones; remove that column"
             )
         batch = send_to_device(batch, self.accelerator.device)
-        found, self._gives_logits = choose_path(
+        self._way = choose_path(
             self.student,
             self.teacher,
             self.objective,
@@ -451,26 +405,15 @@ class DistillationTrainer:
             self.accelerator,
             self.config.linear_objective,
         )
-        in_pieces_again(self.student)
-        self._heads = found if isinstance(found, Heads) else None
-        if self._heads is None and isinstance(self.objective, LinearCombinedObjective):
-            raise ValueError(
-                f"{self.objective} needs hidden states, but {found}; use CombinedObjective"
-            )
-        if self._heads is None:
-            return f"dense: {found}"
-        twin = linear_twin(self.objective)
-        assert isinstance(twin, LinearCombinedObjective)  # as when the path was chosen
-        top_k = self.teacher is not None and self._heads.teacher is None
-        return "linear" + kernels.in_words(self.accelerator.device, twin.divergence, top_k)
+        return self._way.said
 
     def _tell_path(self, path: str, bar: tqdm) -> None:
-        if path.startswith("linear"):
+        kind, _, more = path.partition(": ")
+        if kind == "dense":
+            line = f"The objective is computed on the dense path, for {more}."
+        else:
             how = path.removeprefix("linear")
             line = f"The objective is computed on the linear path{how}: no logits are made in full."
-        else:
-            reason = path.removeprefix("dense: ")
-            line = f"The objective is computed on the dense path, for {reason}."
         if self.accelerator.is_main_process:
             log.info(line)
             if not bar.disable:
@@ -537,7 +480,7 @@ class DistillationTrainer:
 
     def _evaluate(self, data: Rows) -> float | None:
         """Measure; returns by how many nats the student's LM loss is above its teacher's."""
-        live = self.teacher is not None and self._gives_logits
+        live = self.teacher is not None and self._way.gives_logits
         live = live and getattr(self.teacher, "any_text", True)
         parts = self.config.accumulation * self.accelerator.num_processes
         with self.accelerator.autocast():
@@ -566,38 +509,10 @@ class DistillationTrainer:
 
     # --- records ---
 
-    def _open_metrics(self) -> None:
-        """Begin the file of metrics, or cut it back to the step that a checkpoint is of."""
-        if self.out is None or not self.accelerator.is_main_process:
-            return
-        self.out.mkdir(parents=True, exist_ok=True)
-        kept, metrics = [], self.out / METRICS
-        if self.step and metrics.exists():
-            for line in metrics.read_text(encoding="utf-8").splitlines(keepends=True):
-                if not line.endswith("\n") or json.loads(line)["step"] > self.step:
-                    break
-                kept.append(line)
-        metrics.write_text("".join(kept), encoding="utf-8", newline="\n")
-        self._written = metrics.stat().st_size
-        self.history = History.read(metrics)
-        if len(self.history.train) != self.step:
-            raise ValueError(
-                f"{metrics} has {len(self.history.train)} of the {self.step} steps that the "
-                "checkpoint is of; begin the run anew"
-            )
-
     def _record(self, kind: str, record: dict[str, Any]) -> None:
         getattr(self.history, kind).append(record)
-        if self.out is not None and self.accelerator.is_main_process:
-            metrics = self.out / METRICS
-            with named(metrics), metrics.open("a", encoding="utf-8", newline="\n") as file:
-                if file.tell() != self._written:
-                    raise ValueError(
-                        f"another run writes to {metrics}; this one has stopped. Give "
-                        "each run a folder of its own"
-                    )
-                file.write(to_json({"kind": kind, **record}) + "\n")
-                self._written = file.tell()
+        if self._metrics is not None:
+            self._metrics.add({"kind": kind, **record})
 
     def _save_bad_batch(
         self,

@@ -202,13 +202,8 @@ def _undeserved(entry: Entry, name: str, verdict: Verdict) -> str:
     if entry.name == "stub":
         return f"gives the untouched stub {verdict.points:g} points." if verdict.points else ""
     if name not in entry.expected:
-        return (
-            ""
-            if full
-            else (
-                f"is right and gets {verdict.points:g} of {verdict.max_points:g}: {verdict.message}"
-            )
-        )
+        got = f"{verdict.points:g} of {verdict.max_points:g}"
+        return "" if full else f"is right and gets {got}: {verdict.message}"
     wanted = entry.expected[name]
     if full:
         return "is wrong and gets full points."

@@ -48,11 +48,7 @@ class TableExportPlugin(ExportPlugin):
     """nbgrader's own table, its columns and its order, with texts that stay texts."""
 
     def export(self, gradebook: Gradebook) -> None:
-        """Writes the table.
-
-        Args:
-            gradebook: nbgrader's gradebook.
-        """
+        """Writes the table."""
         bring_up_to_date(self, gradebook)
         with written(Path(self.to or "grades.csv")) as stream:
             table = csv.writer(stream)
@@ -169,11 +165,7 @@ class CanvasExportPlugin(ExportPlugin):
     ).tag(config=True)
 
     def export(self, gradebook: Gradebook) -> None:
-        """Writes the table.
-
-        Args:
-            gradebook: nbgrader's gradebook.
-        """
+        """Writes the table."""
         bring_up_to_date(self, gradebook)
         assignments = sorted(_chosen(self, gradebook), key=lambda found: found.name)
         students = sorted(_students(self, gradebook), key=lambda found: found.id)

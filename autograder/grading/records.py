@@ -101,12 +101,7 @@ class Record:
 
 
 class Records:
-    """The records of one assignment.
-
-    Args:
-        root: The course's folder.
-        assignment: The assignment.
-    """
+    """The records of one assignment."""
 
     def __init__(self, root: Path, assignment: str) -> None:
         self.folder = root / FOLDER / assignment

@@ -160,16 +160,8 @@ def judge(rubric: Rubric, outcomes: list[Outcome]) -> Verdict:
         ]
         core = earned.get(next(iter(rubric.parts)), points)
         earned[part] = float(points) if cases and all(cases) and core else 0.0
-    verdict = Verdict(
-        check=rubric.check,
-        points=sum(earned.values()),
-        max_points=rubric.max_points,
-        status=Status.CORRECT,
-        message="Every case is right.",
-        expected=rubric.expected,
-        section=rubric.section,
-        parts=earned,
-    )
+    verdict = unjudged(rubric, Status.CORRECT, "Every case is right.")
+    verdict = replace(verdict, points=sum(earned.values()), parts=earned)
     if all(passed):
         return verdict
 

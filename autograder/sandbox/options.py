@@ -19,6 +19,7 @@ INSTALL = "sudo apt-get install bubblewrap   # or: sudo dnf install bubblewrap"
 RESTRICTED = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
 PROFILE = "abi <abi/4.0>, profile bwrap {program} flags=(unconfined) {{ userns, }}"
 MiB = 2**20
+PRELOAD = ("numpy", "torch", "matplotlib.pyplot")
 
 
 class SandboxMissing(RuntimeError):
@@ -39,13 +40,13 @@ class SandboxLimits:
         message: Bytes of one message to the grader.
     """
 
-    memory: int = 2048 * MiB
-    cpu_seconds: int = 300
-    processes: int = 64
-    open_files: int = 512
-    scratch: int = 64 * MiB
-    files: int = 4096
-    message: int = 16 * MiB
+    memory: int
+    cpu_seconds: int
+    processes: int
+    open_files: int
+    scratch: int
+    files: int
+    message: int
 
 
 class Sandbox(LoggingConfigurable):
@@ -61,9 +62,7 @@ class Sandbox(LoggingConfigurable):
         help="Packages outside Python's own folders that notebooks may import, by name.",
     ).tag(config=True)
     preload = List(
-        Unicode(),
-        ["numpy", "torch", "matplotlib.pyplot"],
-        help="Modules that warm kernels have imported already.",
+        Unicode(), list(PRELOAD), help="Modules that warm kernels have imported already."
     ).tag(config=True)
     memory_mb = Integer(2048, help="MiB of memory a notebook, its processes together.").tag(
         config=True

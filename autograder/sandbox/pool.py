@@ -12,10 +12,11 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from traitlets.config import Config
 
-from autograder.sandbox.options import Sandbox, SandboxLimits, bubblewrap
+from autograder.sandbox.options import PRELOAD, Sandbox, SandboxLimits, bubblewrap
 from autograder.sandbox.walls import (
     PYTHON,
     bubblewrap_command,
@@ -48,7 +49,7 @@ class WarmPool:
     While it is open, this process and those that it starts take their kernels from it.
 
     Args:
-        limits: What each notebook may use.
+        limits: What each notebook may use; as `Sandbox` has it without.
         withheld: Modules that notebooks must not import, by name.
         packages: Packages outside Python's own folders that notebooks may import.
         preload: Modules to import before the first kernel.
@@ -61,11 +62,11 @@ class WarmPool:
         *,
         withheld: Sequence[str] = (),
         packages: Sequence[str] = (),
-        preload: Sequence[str] = ("numpy", "torch", "matplotlib.pyplot"),
+        preload: Sequence[str] = PRELOAD,
         within: str | Path | None = None,
     ) -> None:
         self.within = within or "/tmp"
-        self.limits = limits or SandboxLimits()
+        self.limits = limits or Sandbox().limits()
         self.withheld, self.packages = sorted(withheld), sorted(packages)
         self.preload = list(preload)
         self.directory: Path | None = None
@@ -117,7 +118,8 @@ class WarmPool:
             write_accounts(self.directory)
             for path in (kernels, code, *code.rglob("*")):  # whatever the umask is
                 path.chmod(0o755)
-            self._describe()
+            said = json.dumps(terms(self.limits, self.withheld, self.packages))
+            (self.directory / "terms.json").write_text(said, encoding="utf-8")
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             listener.bind(str(self.directory / "listener"))
             listener.listen(64)
@@ -151,14 +153,6 @@ class WarmPool:
             self.close()
             raise
 
-    def _describe(self) -> None:
-        terms = {
-            "limits": asdict(self.limits),
-            "withheld": self.withheld,
-            "packages": self.packages,
-        }
-        (self.directory / "terms.json").write_text(json.dumps(terms), encoding="utf-8")
-
     def close(self) -> None:
         """Kills all kernels of the pool and removes its folder."""
         if self._process is not None:
@@ -181,6 +175,14 @@ def socket_room() -> int:
         return 2 * 212_992  # of Linux, unless someone changed it
 
 
+def terms(
+    limits: SandboxLimits, withheld: Sequence[str], packages: Sequence[str]
+) -> dict[str, Any]:
+    """On what terms a pool has kernels; a kernel is taken from one on its own terms alone."""
+    names = {"withheld": sorted(withheld), "packages": sorted(packages)}
+    return {"limits": asdict(limits), **names}
+
+
 def open_pool(
     limits: SandboxLimits, withheld: Sequence[str], packages: Sequence[str]
 ) -> Path | None:
@@ -188,12 +190,7 @@ def open_pool(
     if not (folder := os.environ.get(POOL)):
         return None
     try:
-        terms = json.loads(Path(folder, "terms.json").read_text(encoding="utf-8"))
+        there = json.loads(Path(folder, "terms.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    wanted = {
-        "limits": asdict(limits),
-        "withheld": sorted(withheld),
-        "packages": sorted(packages),
-    }
-    return Path(folder) if terms == wanted else None
+    return Path(folder) if there == terms(limits, withheld, packages) else None

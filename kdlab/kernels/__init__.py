@@ -28,8 +28,6 @@ from torch import Tensor
 from kdlab import divergences
 from kdlab.divergences import Divergence, Kernel, kernel_of
 
-__all__ = ["Compute", "Terms", "asked_for", "chosen", "in_words", "named", "why_not"]
-
 
 class Terms(NamedTuple):
     """What the terms of a position are."""
@@ -94,12 +92,12 @@ def why_not(device: torch.device, dtype: torch.dtype, kernel: Kernel, top_k: boo
         return f"it takes float32 logits, and these are {str(dtype).removeprefix('torch.')}"
     if not _installed():
         return "it is not installed"
-    from kdlab.kernels import in_triton
+    from kdlab.kernels.triton_divergences import INTERPRETED, TOTALS
 
-    if device.type != "cuda" and not in_triton.INTERPRETED:
+    if device.type != "cuda" and not INTERPRETED:
         return f"it needs a CUDA device, and this is {device.type}"
     name, _ = named(kernel)
-    if not top_k and name not in in_triton.TOTALS:
+    if not top_k and name not in TOTALS:
         return f"{name} is not written there"
     return _fails(device)
 

@@ -9,8 +9,6 @@ from kdlab.divergences import Kernel
 from kdlab.kernels import Terms
 from kdlab.topk import TopK
 
-__all__ = ["over_buckets", "terms"]
-
 _BLOCK = 2**17  # logits at once on a CPU: a few such blocks stay in its cache
 
 

@@ -4,152 +4,24 @@ One program reads the logits of one position, block by block. The first pass fin
 of both models, the last one computes the value and writes the gradient. The divergences whose
 gradient needs a sum that is known only after the normalisers read the logits once more in between.
 Where there are only the student's logits, because the teacher gives its likeliest tokens or
-nothing, two kernels read them: between them, PyTorch compares the few buckets.
-
-Each divergence is one function here, named as its PyTorch kernel in :mod:`kdlab.divergences` and
-held to it by the tests. Triton has no ``expm1`` and no ``log1p``: near 0, where a divergence is a
-small difference of large numbers, polynomials take their place.
+nothing, two kernels read them: between them, PyTorch compares the few buckets. What a divergence
+is at one token is in :mod:`kdlab.kernels.triton_divergences`.
 """
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from triton.language.extra import libdevice
 
-from kdlab.kernels import Terms, in_pytorch, named
+from kdlab.kernels import Terms, in_pytorch, named, triton_divergences
+from kdlab.kernels.triton_divergences import ONLINE, THEN, TOTALS, _exp, _weigh
 from kdlab.topk import TopK
 
-INTERPRETED = triton.knobs.runtime.interpret  # TRITON_INTERPRET=1: on a CPU, for tests
 BLOCK, WARPS = 2048, 8  # entries at once, by so many warps: the fastest of nine pairs on an H100
-
-NVIDIA = tl.constexpr(not INTERPRETED and torch.version.hip is None)
-NEAR = tl.constexpr(0.25)  # below it, a difference of two is summed as a series
 LOWEST = tl.constexpr(-3.4028234663852886e38)  # of float32: a maximum that is at most any other
-KNOWN, ONLINE, THEN = (tl.constexpr(i) for i in range(3))  # when Σ weighted is known
 
 
-# --- divergences ----------------------------------------------------------------------------------
-# From log(p/q), p and q at one token: what it adds to the value, and `weighted`, q times the slope
-# with respect to q. The gradient to the student's scaled logits is weighted − q·Σ weighted.
-
-
-@triton.jit
-def _forward_kl(log_ratio, p, q, option):
-    return _kl(p, q, log_ratio), -p
-
-
-@triton.jit
-def _reverse_kl(log_ratio, p, q, option):
-    return _kl(q, p, -log_ratio), _weigh(q, -log_ratio)
-
-
-@triton.jit
-def _total_variation(log_ratio, p, q, option):
-    sign = tl.where(q > p, 1.0, tl.where(q < p, -1.0, 0.0))
-    return 0.5 * tl.abs(q - p), 0.5 * q * sign
-
-
-@triton.jit
-def _jensen_shannon(log_ratio, p, q, beta):
-    m = beta * p + (1 - beta) * q
-    p_over_m, q_over_m = _log_shares(log_ratio, beta)
-    value = beta * _kl(p, m, p_over_m) + (1 - beta) * _kl(q, m, q_over_m)
-    return value, (1 - beta) * _weigh(q, q_over_m)
-
-
-@triton.jit
-def _skew_forward_kl(log_ratio, p, q, alpha):
-    m = alpha * p + (1 - alpha) * q
-    value = _kl(p, m, _log_shares(log_ratio, alpha)[0])
-    return value, (1 - alpha) * (1 - alpha) * _share(q, m) * (q - p)
-
-
-@triton.jit
-def _skew_reverse_kl(log_ratio, p, q, alpha):
-    m = alpha * q + (1 - alpha) * p
-    q_over_m = _log_shares(log_ratio, 1 - alpha)[1]
-    weighted = _weigh(q, q_over_m) - alpha * (1 - alpha) * _share(q, m) * (q - p)
-    return _kl(q, m, q_over_m), weighted
-
-
-TOTALS = {
-    "_forward_kl": KNOWN,  # −Σ p = −1
-    "_reverse_kl": ONLINE,
-    "_total_variation": THEN,
-    "_jensen_shannon": THEN,
-    "_skew_forward_kl": THEN,
-    "_skew_reverse_kl": THEN,
-}
-
-
-# --- their pieces ---------------------------------------------------------------------------------
-
-
-@triton.jit
-def _weigh(weight, x):
-    """weight · x, and 0 wherever the weight is 0, even where x is infinite or undefined."""
-    return tl.where(weight == 0, 0.0, weight * x)
-
-
-@triton.jit
-def _share(q, m):
-    """q / m, and 0 where q is 0."""
-    return tl.where(q == 0, 0.0, q / m)
-
-
-@triton.jit
-def _kl(a, b, log_ratio):
-    """a·log(a/b) − a + b, which is never negative, given log(a/b)."""
-    near = a * _excess(-log_ratio)
-    far = _weigh(a, log_ratio) - a + b
-    return tl.where(tl.abs(log_ratio) < NEAR, near, far)
-
-
-@triton.jit
-def _log_shares(log_ratio, weight):
-    """log(p/m) and log(q/m) for m = weight·p + (1−weight)·q, from log(p/q); 0 where that is 0.
-
-    From the smaller of p and q relative to the larger one, which cannot overflow.
-    """
-    gap, p_is_larger = tl.abs(log_ratio), log_ratio > 0
-    of_larger = tl.where(p_is_larger, weight, 1 - weight)
-    larger = -_log1p((1 - of_larger) * _expm1(-gap))
-    smaller = larger - gap
-    return tl.where(p_is_larger, larger, smaller), tl.where(p_is_larger, smaller, larger)
-
-
-@triton.jit
-def _exp(x):
-    return tl.exp2(x * 1.4426950408889634)  # one instruction, which exp is not
-
-
-@triton.jit
-def _log2(x):
-    if NVIDIA:
-        return libdevice.fast_log2f(x)  # one instruction, too, and exact enough far from 1
-    else:
-        return tl.log2(x)
-
-
-@triton.jit
-def _expm1(x):
-    return tl.where(tl.abs(x) < NEAR, x + _excess(x), _exp(x) - 1)
-
-
-@triton.jit
-def _excess(x):
-    """exp(x) − 1 − x for |x| < 1/4, to float32's precision: x²/2! + x³/3! + … + x⁷/7!."""
-    series = 1 / 24 + x * (1 / 120 + x * (1 / 720 + x * (1 / 5040)))
-    return x * x * (0.5 + x * (1 / 6 + x * series))
-
-
-@triton.jit
-def _log1p(x):
-    w = x / (2 + x)  # log(1 + x) = 2·artanh(w)
-    square = w * w
-    series = 1 + square * (1 / 3 + square * (1 / 5 + square * (1 / 7)))
-    return tl.where(tl.abs(x) < NEAR, 2 * w * series, _log2(1 + x) * 0.6931471805599453)
+# --- rows of logits -------------------------------------------------------------------------------
 
 
 @triton.jit
@@ -415,7 +287,7 @@ def _both(
         work.lm_weight,
         work.kd_weight * work.kd_scale / work.temperature,
         option,
-        divergence=globals()[name],
+        divergence=getattr(triton_divergences, name),
         total_is=total_is,
         hot=work.temperature != 1.0,
         with_gradient=gradient is not None,

@@ -60,6 +60,8 @@ class Widget(anywidget.AnyWidget):
     _css = HERE / "widgets.css"
     presets: dict[str, dict[str, Any]] = {}  # noqa: RUF012
     """Traits by the name that ``preset=`` takes."""
+    alike: tuple[str, ...] = ()
+    """Traits that have as many entries each."""
 
     def __init__(self, preset: str | None = None, **traits: Any):
         unknown = [name for name in traits if name not in self.trait_names(sync=True)]
@@ -70,6 +72,12 @@ class Widget(anywidget.AnyWidget):
             raise ValueError(f"unknown preset {preset!r} of {type(self).__name__}; known: {known}")
         given = {} if preset is None else self.presets[preset]
         super().__init__(**{**given, **traits})
+        lengths = {name: len(getattr(self, name)) for name in self.alike}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(
+                f"{type(self).__name__} needs as many of each, got "
+                + ", ".join(f"{count} {name}" for name, count in lengths.items())
+            )
 
     def numbers(self) -> Table:
         """What the widget's table shows for the present traits, computed by kdlab."""
@@ -86,13 +94,10 @@ class SoftmaxTemperature(Widget):
     """
 
     _esm = HERE / "softmax-temperature.js"
+    alike = ("tokens", "logits")
     tokens = traitlets.List(traitlets.Unicode(), ["mat", "sofa", "roof", "moon"]).tag(sync=True)
     logits = traitlets.List(traitlets.Float(), [3.0, 2.0, 0.5, -2.0]).tag(sync=True)
     temperature = traitlets.Float(1.0, min=0.1, max=10.0).tag(sync=True)
-
-    def __init__(self, preset: str | None = None, **traits: Any):
-        super().__init__(preset, **traits)
-        check_lengths(self, "tokens", "logits")
 
     def numbers(self) -> Table:
         logits = torch.tensor(self.logits, dtype=torch.float64)
@@ -121,6 +126,7 @@ class KLExplorer(Widget):
     """
 
     _esm = HERE / "kl-explorer.js"
+    alike = ("tokens", "p", "q")
     presets = {  # noqa: RUF012
         "students": {
             "tokens": ["mat", "sofa", "moon"],
@@ -148,7 +154,6 @@ class KLExplorer(Widget):
         if "students" in traits and "teacher" in traits:  # the bars begin with the teacher
             traits = {"p": traits["teacher"], "q": traits["teacher"], **traits}
         super().__init__(preset, **traits)
-        check_lengths(self, "tokens", "p", "q")
         for name, student in self.students.items():
             if not len(student) == len(self.teacher) == len(self.tokens):
                 raise ValueError(
@@ -235,6 +240,7 @@ class LambdaMixer(Widget):
     """
 
     _esm = HERE / "lambda-mixer.js"
+    alike = ("tokens", "p")
     presets = {  # noqa: RUF012
         "wrong label": {"tokens": ["mat", "sofa", "moon"], "p": [0.7, 0.29, 0.01], "y": 2},
     }
@@ -245,7 +251,6 @@ class LambdaMixer(Widget):
 
     def __init__(self, preset: str | None = None, **traits: Any):
         super().__init__(preset, **traits)
-        check_lengths(self, "tokens", "p")
         if self.y >= len(self.tokens):
             raise ValueError(
                 f"y must be below {len(self.tokens)}, the number of tokens; got {self.y}"
@@ -302,9 +307,6 @@ class SchedulePlayer(Widget):
         planned = {"start": self.start, "end": self.end, "steps": steps}
         return {
             "constant": {"lam": self.start},
-            "linear": planned,
-            "cosine": planned,
-            "exponential": planned,
             "warmup_stable_decay": {
                 "peak": self.start,
                 "end": self.end,
@@ -320,7 +322,7 @@ class SchedulePlayer(Widget):
                 "minimum": self.end,
             },
             "ratio": {"share": self.start, "momentum": 0.9, "start": 1.0, "maximum": 100.0},
-        }[self.schedule]
+        }.get(self.schedule, planned)
 
     def values(self) -> list[float]:
         """λ after 0, 1, … steps of the run, by kdlab's own schedule."""
@@ -379,12 +381,3 @@ def log_bell(x: Tensor, mu: float, sigma: float) -> Tensor:
 def entropy(p: Tensor) -> float:
     """In nats."""
     return float(torch.special.entr(p).sum())
-
-
-def check_lengths(widget: Widget, *names: str) -> None:
-    lengths = {name: len(getattr(widget, name)) for name in names}
-    if len(set(lengths.values())) != 1:
-        raise ValueError(
-            f"{type(widget).__name__} needs as many of each, got "
-            + ", ".join(f"{count} {name}" for name, count in lengths.items())
-        )

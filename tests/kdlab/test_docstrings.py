@@ -15,7 +15,7 @@ MODULES = sorted(module.name for module in pkgutil.walk_packages(kdlab.__path__,
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_run(name, tmp_path, monkeypatch):
-    if name == "kdlab.kernels.in_triton":
+    if "triton" in name:
         pytest.importorskip("triton", reason="needs Triton, on Linux: pip install triton")
     mpl.use("agg")
     if name in ("kdlab.runs", "kdlab.ingredients"):  # they train teachers, and would keep them

@@ -1,6 +1,7 @@
 """A module is loaded when it is asked for, in whatever order, and the type information is true."""
 
 import ast
+import importlib
 import pkgutil
 import subprocess
 import sys
@@ -59,6 +60,17 @@ def test_the_stub_names_what_is_offered():
     assert modules == set(MODULES) - {"cli", "__main__"}
     assert all(hasattr(kdlab, name) for name in names | modules)
     assert not names & set(MODULES)  # else the name would be the function or the module by chance
+
+
+OF_THEIR_MODULE = {"batches": {"Rows"}, "fused": {"linear_twin"}, "templates": {"Encoded"}}
+"""What the reference has under the name of its module."""
+
+
+@pytest.mark.parametrize("name", sorted(set(MODULES) - {"__main__", "plots", "widgets"}))
+def test_a_module_offers_what_is_public_and_nothing_else(name):
+    module = importlib.import_module(f"kdlab.{name}")
+    offered = set(getattr(module, "__all__", ()))
+    assert offered <= set(kdlab.__all__) | OF_THEIR_MODULE.get(name, set())
 
 
 @pytest.mark.slow

@@ -420,12 +420,12 @@ def test_it_compiles_for_an_h100(name, tmp_path, monkeypatch):
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    from kdlab.kernels import in_triton
+    from kdlab.kernels import in_triton, triton_divergences
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("TRITON_DEFAULT_FP_FUSION", "1")
     constants = {
-        "divergence": getattr(in_triton, name),
+        "divergence": getattr(triton_divergences, name),
         "total_is": in_triton.TOTALS[name],
         "block": in_triton.BLOCK,
     }

@@ -22,13 +22,7 @@ Key = tuple[str, str]  # notebook and cell
 
 @contextmanager
 def second_looks(course: Course, assignment: str, student: str) -> Iterator[None]:
-    """Grading in here asks for a second look only at what has changed.
-
-    Args:
-        course: The course.
-        assignment: The assignment.
-        student: The student.
-    """
+    """Grading in here asks for a second look only at what has changed."""
     with course.gradebook() as gradebook:
         grades = _given(gradebook, assignment, student)
         before = {

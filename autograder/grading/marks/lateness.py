@@ -123,10 +123,6 @@ def rehearse_penalty(course: Course) -> Any:
 def penalise(course: Course, assignment: str) -> list[str]:
     """Works out again what being late costs, and writes it into the gradebook.
 
-    Args:
-        course: The course.
-        assignment: The assignment.
-
     Returns:
         Whose penalty is another one now.
 

@@ -143,12 +143,7 @@ def differs(gradebook: Gradebook, course: Course, record: Record) -> bool:
 
 
 class Age:
-    """What has changed since a submission of an assignment was graded.
-
-    Args:
-        course: The course.
-        assignment: The assignment.
-    """
+    """What has changed since a submission of an assignment was graded."""
 
     def __init__(self, course: Course, assignment: str) -> None:
         self.course, self.assignment = course, assignment

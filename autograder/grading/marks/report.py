@@ -152,10 +152,6 @@ def rounded(points: float) -> str:
 def gather_report(course: Course, assignment: str) -> Report:
     """Reads an assignment's report out of the gradebook and the records.
 
-    Args:
-        course: The course.
-        assignment: The assignment.
-
     Raises:
         LookupError: When the gradebook does not have the assignment.
     """

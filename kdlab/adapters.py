@@ -1,0 +1,126 @@
+"""Adapters of PEFT: a model that is given them, and a teacher that is the student without them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn as nn
+from torch import Tensor
+
+from kdlab.arguments import checked
+from kdlab.causality import check_causal
+from kdlab.fingerprints import tensors_sha256
+from kdlab.heads import find_head
+from kdlab.inputs import logits_for
+from kdlab.modes import in_evaluation_mode
+
+__all__ = ["AdaptersOffTeacher"]
+
+
+def with_adapters(model: nn.Module, rank: int) -> nn.Module:
+    """A model with low-rank adapters of PEFT at all its linear layers; nothing else is trained.
+
+    Raises:
+        ValueError: peft is not installed, or the model is not of transformers.
+
+    Source: Hu et al. 2021 (arXiv 2106.09685).
+    """
+    try:
+        import peft
+    except ImportError:
+        raise ValueError("adapters need peft: pip install 'kdlab[lora]'") from None
+    if not hasattr(model, "save_pretrained"):
+        raise ValueError(
+            f"adapters are for models of transformers; {type(model).__name__} is small enough to "
+            "be trained whole"
+        )
+    config = peft.LoraConfig(
+        r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+    make: Any = peft.get_peft_model
+    adapted: nn.Module = make(model, config)
+    return adapted
+
+
+@checked
+class AdaptersOffTeacher:
+    """A PEFT student without its adapters: the model that it began as teaches it.
+
+    Self-distillation needs no second model in memory: this one turns the adapters off for as long
+    as it is asked. A trainer refuses it where other weights of the student are trained, too.
+
+    Args:
+        student: a model of ``peft``, or one with its adapters inside; the one that is trained.
+
+    Raises:
+        TypeError: the model has no adapters that could be turned off.
+
+    >>> AdaptersOffTeacher(nn.Linear(2, 2))
+    Traceback (most recent call last):
+    TypeError: Linear has no adapters to turn off
+    """
+
+    def __init__(self, student: nn.Module):
+        if not any(_has_adapters(part) for part in student.modules()) and not hasattr(
+            student, "disable_adapter"
+        ):
+            raise TypeError(f"{type(student).__name__} has no adapters to turn off")
+        check_causal(student)
+        self.student = student
+
+    @property
+    def head(self) -> nn.Linear | None:
+        """The student's linear head, if it shows one."""
+        head = find_head(self.student)
+        return head if isinstance(head, nn.Linear) else None
+
+    @torch.no_grad()
+    def targets(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """The logits ``[B, T − 1, V]`` of the model without its adapters, in evaluation mode."""
+        with in_evaluation_mode(self.student), adapters_off(self.student):
+            return logits_for(self.student, batch)[:, :-1]
+
+    def fingerprint(self) -> str:
+        """Of the weights that no adapter changes."""
+        frozen = {n: p for n, p in self.student.named_parameters() if not p.requires_grad}
+        return tensors_sha256(frozen, at_most=4096)
+
+
+def _has_adapters(part: Any) -> bool:
+    """Whether a module is a layer of PEFT, which has its adapters on or off."""
+    return isinstance(getattr(type(part), "disable_adapters", None), property)
+
+
+@contextmanager
+def adapters_off(model: Any) -> Iterator[None]:
+    """Without the adapters; what is trained of them is then as it was.
+
+    PEFT has all of an adapter trained when it is on again, also what somebody had frozen.
+    """
+    trained = [(weight, weight.requires_grad) for weight in model.parameters()]
+    try:
+        with _disabled(model):
+            yield
+    finally:
+        for weight, wanted in trained:
+            weight.requires_grad_(wanted)
+
+
+@contextmanager
+def _disabled(model: Any) -> Iterator[None]:
+    """Whether PEFT is around a model or its adapters were added to it."""
+    if hasattr(model, "disable_adapter"):
+        with model.disable_adapter():
+            yield
+        return
+    parts = [part for part in model.modules() if _has_adapters(part) and not part.disable_adapters]
+    try:
+        for part in parts:
+            part.enable_adapters(False)
+        yield
+    finally:
+        for part in parts:
+            part.enable_adapters(True)

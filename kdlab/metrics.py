@@ -1,0 +1,64 @@
+"""The file of a run's metrics: a record a line, as they are measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kdlab.config import History
+from kdlab.files import named
+from kdlab.records import to_json
+
+METRICS = "metrics.jsonl"
+
+
+class MetricsFile:
+    """``metrics.jsonl`` in a run's folder, begun, or cut back to the step of a checkpoint.
+
+    Args:
+        out: the folder, which is made.
+        step: that the run goes on from; 0 begins it.
+
+    Raises:
+        ValueError: steps are missing that the checkpoint is of.
+
+    >>> import tempfile
+    >>> file = MetricsFile(Path(tempfile.mkdtemp()), 0)
+    >>> file.add({"kind": "train", "step": 1, "loss": 7.6})
+    >>> History.read(file.path).column("loss")
+    [7.6]
+    """
+
+    def __init__(self, out: Path, step: int):
+        out.mkdir(parents=True, exist_ok=True)
+        kept, self.path = [], out / METRICS
+        if step and self.path.exists():
+            for line in self.path.read_text(encoding="utf-8").splitlines(keepends=True):
+                if not line.endswith("\n") or json.loads(line)["step"] > step:
+                    break
+                kept.append(line)
+        self.path.write_text("".join(kept), encoding="utf-8", newline="\n")
+        self.written = self.path.stat().st_size  # by this run and those that it goes on from
+        self.history = History.read(self.path)
+        if len(self.history.train) != step:
+            raise ValueError(
+                f"{self.path} has {len(self.history.train)} of the {step} steps that the "
+                "checkpoint is of; begin the run anew"
+            )
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Write a record.
+
+        Raises:
+            ValueError: another run writes to the same file.
+        """
+        with named(self.path), self.path.open("a", encoding="utf-8", newline="\n") as file:
+            if file.tell() != self.written:
+                raise ValueError(
+                    f"another run writes to {self.path}; this one has stopped. Give "
+                    "each run a folder of its own"
+                )
+            file.write(to_json(record) + "\n")
+            self.written = file.tell()
