@@ -61,7 +61,11 @@ def entries(root: Path, assignment: str) -> list[Entry]:
         for path in sorted((root / "bank" / assignment / f"{kind}s").glob("*.py")):
             answers, expected = parse(path.read_text(encoding="utf-8"))
             if unknown := answers.keys() - own.keys():
-                raise ValueError(f"{path}: no task {', '.join(sorted(unknown))} in {assignment}.")
+                cells = ", ".join(f"{task}{ANSWER}" for task in sorted(unknown))
+                raise ValueError(
+                    f"{path} answers what is no task of {assignment}: its notebook has no cell with"
+                    f" the id {cells}."
+                )
             found.append(Entry(f"{kind}-{path.stem}", own | answers, expected))
     return found
 

@@ -27,7 +27,7 @@ def told_otherwise(cells: Iterable[NotebookNode]) -> Iterator[str]:
     tasks: list[tuple[str, float]] = []  # the headings that name points, and what they name
     worth: list[float] = []
     table: list[float] = []
-    in_all, total, under = [], 0.0, False
+    in_all, total, under, is_first = [], 0.0, False, False
     for cell in cells:
         if is_grade(cell) or is_task(cell):
             points = float(cell.metadata.nbgrader.points)
@@ -43,13 +43,20 @@ def told_otherwise(cells: Iterable[NotebookNode]) -> Iterator[str]:
                         tasks.append((line.lstrip("# "), float(named[-1])))
                         worth.append(0.0)
             in_all += [float(each) for each in IN_ALL.findall(cell.source)]
-            table = table or _column(cell.source)
+            if not table:
+                table, is_first = _column(cell.source), not tasks
     for (heading, named), points in zip(tasks, worth, strict=True):
         if points and named != points:
             yield f"The heading {heading!r} says {named:g}, and its cells have {points:g} points."
     if len(table) == len(worth) and table != worth:
         rows = " and ".join(str(i) for i, points in enumerate(worth, 1) if table[i - 1] != points)
         yield f"The table of tasks has other points than the cells in row {rows}."
+    with_points = sum(map(bool, worth))
+    if is_first and 0 < len(table) < with_points and sum(table) != total:
+        yield (
+            f"The table of tasks has points in {len(table)} of its rows, and {with_points} tasks"
+            " have points."
+        )
     for named in in_all:
         if total and named != total:
             yield f"The text says {named:g} points in all, and the cells have {total:g}."

@@ -76,7 +76,11 @@ def sentences(
     elif record:
         said += [repair for repair in record.repairs if not repair.endswith(LOOK)]
     if said and record and record.state is not State.QUARANTINED:
-        said.insert(0, "Before your submission was graded, this was put right in a copy of it:")
+        said.insert(
+            0,
+            "Before your submission was graded, this was found, and where possible put right in a"
+            " copy of it:",
+        )
     unmarked, _ = manual(gradebook, assignment, student)
     if unmarked:
         said.append(f"Nobody has marked {', '.join(unmarked)} yet; the points below are without.")

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import html
+import posixpath
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 
 KINDS = {  # how the files of each kind begin
@@ -23,10 +27,8 @@ KINDS = {  # how the files of each kind begin
 }
 MAX_PICTURE = 4 * 2**20  # bytes
 MAX_PICTURES = 12  # of a cell
-REFERENCE = re.compile(
-    r"!\[[^\]]*\]\(\s*<?(?P<markdown>[^)>]{1,6000000}?)>?(?:\s+[\"'][^)]*)?\)"
-    r"|<img\b[^>]*?\bsrc\s*=\s*[\"']?(?P<html>[^\"'\s>]+)",
-    re.IGNORECASE,
+IMG = re.compile(
+    r"<img\b[^<>]*?\bsrc\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\"'\s<>]+))", re.IGNORECASE
 )
 DATA = re.compile(r"data:(?P<kind>image/[\w.+-]+);base64,(?P<text>.*)", re.DOTALL)
 NAME = "picture-{}"
@@ -49,17 +51,18 @@ def gather(
     for label, bundle in pasted.items():
         kind, text = next(iter(bundle.items())) if isinstance(bundle, dict) and bundle else ("", "")
         _take(str(label), str(kind), _raw(text), found, name, repairs)
-    for match in REFERENCE.finditer(cell.source):
-        target = (match["markdown"] or match["html"]).strip()
+    beside = {_alike(each): each for each in sorted(files)}
+    for target in _references(cell.source):
         data = DATA.fullmatch(target)
-        path = unquote(target.removeprefix("./"))
+        path = unquote(target)
+        path = beside.get(_alike(path), "") if path not in files else path
         if data:
             _take("in its text", data["kind"], _raw(data["text"]), found, name, repairs)
-        elif path in files:
+        elif path:
             _take(path, kind_of(files[path]) or "a file", files[path], found, name, repairs)
         elif not target.startswith("attachment:"):
             repairs.append(f"{name}: the picture {target[:60]!r} was not handed in.")
-        elif target.removeprefix("attachment:") not in pasted and path[11:] not in pasted:
+        elif not {target[11:], unquote(target)[11:]} & pasted.keys():
             repairs.append(f"{name}: the picture {target[:60]!r} is not in the notebook.")
     cell.source = re.sub(r"data:image/[\w.+-]+;base64,[A-Za-z0-9+/=\s]{80,}", "data:", cell.source)
     if len(found) > MAX_PICTURES:
@@ -69,6 +72,44 @@ def gather(
             NAME.format(number): {kind: base64.b64encode(raw).decode()}
             for number, (kind, raw) in enumerate(found[:MAX_PICTURES], 1)
         }
+
+
+def _alike(path: str) -> str:
+    """A file's name without what tells names apart on some systems alone.
+
+    A Mac takes an accent apart from its letter, and neither a Mac nor Windows minds capitals.
+    """
+    return unicodedata.normalize("NFC", posixpath.normpath(path)).casefold()
+
+
+def _references(source: str) -> list[str]:
+    """The addresses of the pictures that a text shows, in their order."""
+    finder = _Finder()
+    MarkdownWithMath(renderer=finder).render(source)
+    return finder.found
+
+
+class _Finder(IPythonRenderer):
+    """Notes the pictures of a text, and draws none of it."""
+
+    def __init__(self) -> None:
+        super().__init__(escape=False, exclude_anchor_links=True)
+        self.found: list[str] = []
+
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        self.found.append(url)
+        return ""
+
+    def inline_html(self, html_text: str) -> str:
+        for match in IMG.finditer(html_text):
+            self.found.append(html.unescape(next(filter(None, match.groups()), "")).strip())
+        return ""
+
+    def block_html(self, html_text: str) -> str:
+        return self.inline_html(html_text)
+
+    def block_code(self, code: str, info: str | None = None) -> str:
+        return ""
 
 
 def _take(

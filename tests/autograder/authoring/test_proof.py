@@ -157,7 +157,19 @@ FAULTS = [
         "hangs on the seed",
     ),
     # the answer to a task that there is not
-    (f"{BANK}/wheats/loops.py", "# %% task: centered", "# %% task: centred", "no task centred"),
+    (
+        f"{BANK}/wheats/loops.py",
+        "# %% task: centered",
+        "# %% task: centred",
+        "no cell with the id centred_answer",
+    ),
+    # an answer's cell that has the id that JupyterLab gave it
+    (
+        f"source/{NAME}/{NAME}.ipynb",
+        '"grade_id": "centered_answer"',
+        '"grade_id": "cell-1a2b3c4d"',
+        "no cell with the id centered_answer",
+    ),
 ]
 
 

@@ -277,6 +277,11 @@ def test_points_that_the_text_names_are_compared_with_the_cells() -> None:
     assert told(STORY.replace("| 1 | 4", "| 1 | 5")) == [
         "The table of tasks has other points than the cells in row 1."
     ]
+    assert told(STORY.replace("| 2 | 3 |\n", "")) == [
+        "The table of tasks has points in 1 of its rows, and 2 tasks have points."
+    ]
+    assert told(STORY.replace("| 1 | 4 |\n| 2 | 3 |", "| 1 and 2 | 7 |")) == []
+    assert told(STORY.replace("| 2 | 3 |", "| 2 | 3 |\n| all | 7 |")) == []
     assert told(STORY.replace("7", "8")) == ["The text says 8 points in all, and the cells have 7."]
 
 

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import shutil
+import unicodedata
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -76,6 +77,17 @@ SHOWN = (
     ("![plot](plot.png)", None, {"plot_dot_png": PNG}),
     ("![plot](./plot.png 'my plot')", None, {"plot_dot_png": PNG}),
     ("<img src='plot.png'>", None, {"plot_dot_png": PNG}),
+    # What JupyterLab shows as well: other ways to write an address, and names as a Mac keeps them.
+    ("![](plot%20(1).png)", None, {"plot (1).png": PNG}),
+    ("![](<my plot (1).png>)", None, {"my plot (1).png": PNG}),
+    ("![](attachment:a%20(1).png)", {"a (1).png": {"image/png": text(PNG)}}, {}),
+    ("![see [1] here](plot.png)", None, {"plot_dot_png": PNG}),
+    ("![plot][1]\n\n[1]: plot.png", None, {"plot_dot_png": PNG}),
+    ('<img alt="" src="my plot &amp; more.png">', None, {"my plot & more.png": PNG}),
+    ("![](Größe.png)", None, {unicodedata.normalize("NFD", "Größe.png"): PNG}),
+    ("![](Plot.PNG)", None, {"plot_dot_png": PNG}),
+    ("![](images/../plot.png)", None, {"plot_dot_png": PNG}),
+    ("![](plot.png) Write `![](gone.png)` for it.", None, {"plot_dot_png": PNG}),
 )
 NOT_SHOWN = (
     ("![](attachment:x.svg)", {"x.svg": {"image/svg+xml": text(SVG)}}, {}, "is not shown"),
