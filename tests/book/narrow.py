@@ -61,6 +61,19 @@ SCROLLS = """() => [...document.querySelectorAll("main :is(table, mjx-container[
     .filter(node => node.checkVisibility() && node.scrollWidth > node.clientWidth + 1)
     .map(node => `${node.scrollWidth} in ${node.clientWidth} pixels: ${node.textContent}`)"""
 
-# Short words of code that are there in two parts, each at its side of the page.
-BROKEN_WORDS = """() => [...document.querySelectorAll("main .together code .pre")]
-    .filter(word => word.getClientRects().length > 1).map(word => word.textContent)"""
+# Words of code in two parts that a line would hold, and marks that begin a line behind one.
+BROKEN_WORDS = """() => {
+    const boxes = word => [...word.getClientRects()];
+    const isAlone = code => {
+        const mark = document.createRange(), next = (code.closest("a") ?? code).nextSibling;
+        if (next?.nodeType !== 3 || !/^[.,;:?!)]/.test(next.data)) return false;
+        mark.setStart(next, 0);
+        mark.setEnd(next, 1);
+        return mark.getBoundingClientRect().top > boxes(code).at(-1).bottom - 2;
+    };
+    const codes = [...document.querySelectorAll("main :is(p, li) code")]
+        .filter(code => code.checkVisibility() && !code.closest("pre"));
+    return codes.filter(code => isAlone(code) || (/^\\S*$/.test(code.textContent)
+        && [...code.querySelectorAll(".pre")].some(part => boxes(part).length > 1)))
+        .map(code => code.textContent);
+}"""

@@ -410,6 +410,7 @@ def test_a_phone_shows_drawings_equations_and_tables_without_scrolling(tab):
     tab.set_viewport_size(PHONE)
     assert not tab.evaluate(HARD_TO_SEE)
     assert not tab.evaluate(SCROLLS)
+    assert not tab.evaluate(BROKEN_WORDS)
     # To a screen reader a table whose rows are lists is a table still.
     for table in tab.locator("table.rows").all():
         head = [column for column in table.locator("th").all_inner_texts() if column]
