@@ -47,7 +47,8 @@ LOST_PAGE = """\
 <link rel="icon" href="{base}_static/{icon}">
 <style>
 :root {{ color-scheme: light dark; }}
-body {{ font: 1.1rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 15vh auto 0; }}
+body {{ font: 1.1rem/1.6 system-ui, sans-serif; max-width: 34rem; }}
+body {{ margin: 15vh auto 0; padding: 0 1rem; }}
 </style>
 </head>
 <body>

@@ -70,6 +70,11 @@ def make(tag: str, *children: nodes.Node, text: str = "", **html: str) -> elemen
     return node
 
 
+def spoken(text: list[nodes.Node]) -> nodes.inline:
+    """A choice's text; Sphinx sets quotation marks in it as it does in paragraphs."""
+    return nodes.inline("", "", *text, classes=["question-text"])
+
+
 def visit(translator, node: element) -> None:
     translator.body.append(translator.starttag(node, node["tag"], "", **node["html"]))
 
@@ -161,7 +166,7 @@ class Question(SphinxDirective):
             right += is_right
             text = [nodes.Text(term[0].astext()[mark.end() :]), *term[1:]]
             tick = make("input", type=box, name=identity, value=str(place))
-            label = make("label", tick, make("span", *text, class_="question-text"))
+            label = make("label", tick, spoken(text))
             rows.append(make("li", label, self.feedback(said), data_right=str(is_right).lower()))
         if not right or (kind == "single" and right > 1):
             raise self.error(f"{identity}: {right} choices are marked right")
@@ -210,7 +215,7 @@ class Question(SphinxDirective):
             rows.append(
                 make(
                     "li",
-                    make("span", *term, class_="question-text"),
+                    spoken(term),
                     make("button", text="↑", type="button", aria_label=f"Move up: {what}"),
                     make("button", text="↓", type="button", aria_label=f"Move down: {what}"),
                     self.feedback(said),
@@ -234,7 +239,7 @@ class Question(SphinxDirective):
                 make("option", text="choose …", value=""),
                 *(make("option", text=option, value=option) for option in options),
             )
-            label = make("label", make("span", *left, class_="question-text"), select)
+            label = make("label", spoken(left), select)
             rows.append(make("li", label, self.feedback(said), data_match=right))
         return make("ul", *rows, class_="question-choices")
 
@@ -320,4 +325,5 @@ def setup(app: Sphinx) -> dict:
     app.connect("env-updated", progress_pages)
     app.connect("doctree-resolved", fill_progress)
     app.connect("html-page-context", add_assets)
-    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
+    safe = {"parallel_read_safe": False, "parallel_write_safe": True}
+    return {"version": "1", "env_version": 1, **safe}  # pages that are read already are read anew

@@ -19,6 +19,7 @@ from sphinx.environment import BuildEnvironment
 SILENT = nodes.raw | nodes.comment | nodes.image | nodes.math_block | nodes.system_message
 KEY = re.compile(r"\s*([a-z]+)(\d+)\s*")  # of the bibliography
 READ = {"lambda": "λ", "alpha": "α", "beta": "β", "theta": "θ", "log": "log", "mid": "|"}
+READ |= {"ge": "≥", "le": "≤", "to": "→", "infty": "∞", "approx": "≈", "sum": "Σ", "cdot": "·"}
 
 
 def in_words(formula: str) -> str:
@@ -42,6 +43,8 @@ def words(node: nodes.Node) -> str:
         return ""  # the type beside it is the same one, as it is shown
     if isinstance(node, addnodes.pending_xref) and node.get("refdomain") == "cite":
         return ", ".join(KEY.sub(in_a_line, key) for key in node.astext().split(","))
+    if isinstance(node, addnodes.pending_xref) and node["reftype"] == "eq":
+        return ""  # an equation's name, in the place of a number that is not known yet
     if isinstance(node, nodes.math):
         return in_words(node.astext())
     if node.attributes.get("html", {}).get("class") in ("question-feedback", "question-actions"):
@@ -127,4 +130,5 @@ def setup(app: Sphinx) -> dict:
     app.connect("env-purge-doc", forget)
     app.connect("html-page-context", add_scripts)
     app.connect("build-finished", write)
-    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
+    safe = {"parallel_read_safe": False, "parallel_write_safe": True}
+    return {"version": "1", "env_version": 1, **safe}  # pages that are read already are read anew

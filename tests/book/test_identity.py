@@ -129,6 +129,7 @@ def test_an_address_that_leads_nowhere_leads_back(published):
     assert soup.title.text == "Not found · Two & more pages"
     hrefs = [link["href"] for link in soup.select("a")]
     assert hrefs == ["/owls/book/index.html", "/owls/search.html"]  # from whatever depth
+    assert "padding: 0 1rem" in soup.style.text  # a phone's screen is no wider than the text
 
 
 def test_the_sitemap_has_every_page(published):

@@ -10,6 +10,16 @@ import yaml
 from bs4 import BeautifulSoup
 from fontTools.ttLib import TTFont
 
+from tests.book.narrow import (
+    BROKEN_WORDS,
+    CUT_EXAMPLES,
+    CUT_FORMULAS,
+    HARD_TO_SEE,
+    NARROW,
+    PHONE,
+    SCROLLS,
+    STICK_OUT,
+)
 from tests.book.questions import answer, check
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +37,6 @@ def names_of_pages() -> list[str]:
 
 
 PAGES = [f"{name}.html" for name in names_of_pages()]
-PHONE = {"width": 320, "height": 844}
 PAPER = {"width": 673, "height": 986}  # an A4 sheet without its margins, in pixels of CSS
 COLOURS = ["color-contrast", "link-in-text-block"]  # what the dark theme can break
 
@@ -352,19 +361,6 @@ WIDER_THAN_PAPER = """() => {
 }"""
 
 
-CUT_FORMULAS = """() => {
-    const end = node => node.getBoundingClientRect().right;
-    const formulas = document.querySelectorAll("article mjx-container:not([display]) > mjx-math");
-    return [...formulas]
-        .filter(formula => formula.checkVisibility() && !formula.closest("table"))
-        .filter(formula => end(formula) > end(formula.closest("p, li, dd, h2, h3, div")) + 1)
-        .map(formula => formula.textContent);
-}"""
-
-
-CUT_EXAMPLES = """() => [...document.querySelectorAll("dl.py pre")]
-    .filter(code => code.scrollWidth > code.clientWidth).map(code => code.textContent)"""
-
 # Code that a fold hides goes over the end of a sheet; what is typed is a line to write on.
 WHOLE_OR_A_BOX = """() => [...document.querySelectorAll("details.hide, .question-number input")]
     .filter(node => getComputedStyle(node).breakInside !== "auto"
@@ -408,64 +404,31 @@ def test_prints(tab):
     tab.set_viewport_size(screen)
 
 
-# Drawings that scroll, and words in them whose letters are too small to be read.
-HARD_TO_SEE = """() => {
-    const size = word => parseFloat(getComputedStyle(word).fontSize)
-        * Math.hypot(word.getScreenCTM().a, word.getScreenCTM().b);
-    const scrolls = svg => svg.getBoundingClientRect().width > document.documentElement.clientWidth
-        || svg.parentElement.scrollWidth > svg.parentElement.clientWidth + 1;
-    return [...document.querySelectorAll("main :is(svg.figure, figure.diagram svg)")]
-        .filter(svg => svg.checkVisibility()).flatMap(svg => [
-            ...(scrolls(svg) ? [`scrolls: ${svg.getAttribute("aria-label")}`] : []),
-            ...[...svg.querySelectorAll("text")]
-                .filter(word => word.textContent.trim() && size(word) < 8)
-                .map(word => `${size(word)} pixels: ${word.textContent}`)
-        ]);
-}"""
-
-
-def test_drawings_are_read_on_a_phone_without_scrolling(tab):
+def test_a_phone_shows_drawings_equations_and_tables_without_scrolling(tab):
     screen = tab.viewport_size
-    tab.set_viewport_size({"width": 390, "height": 844})
+    assert not tab.evaluate(BROKEN_WORDS)
+    tab.set_viewport_size(PHONE)
     assert not tab.evaluate(HARD_TO_SEE)
+    assert not tab.evaluate(SCROLLS)
+    assert not tab.evaluate(BROKEN_WORDS)
+    # To a screen reader a table whose rows are lists is a table still.
+    for table in tab.locator("table.rows").all():
+        head = [column for column in table.locator("th").all_inner_texts() if column]
+        assert table.get_by_role("columnheader").count() == len(head) > 1
+        assert table.get_by_role("row").count() == table.locator("tr").count()
     tab.set_viewport_size(screen)
 
 
-# Words and controls that stick out of what holds them, if nothing there scrolls.
-STICK_OUT = """() => {
-    const may = "pre, table, svg, .scroll, mjx-container, .together:has(mjx-container), "
-        + ".headerlink, .hidden";
-    const right = thing => thing.getBoundingClientRect().right;
-    const holds = word => {
-        let node = word.parentElement;
-        while (getComputedStyle(node).display.startsWith("inline")) node = node.parentElement;
-        return node;
-    };
-    const words = [], all = document.createTreeWalker(document.querySelector("main"), 4);
-    while (all.nextNode()) {
-        const word = all.currentNode, range = document.createRange();
-        if (!word.data.trim() || !word.parentElement.checkVisibility()) continue;
-        range.selectNodeContents(word);
-        if (!word.parentElement.closest(may) && right(range) > right(holds(word)) + 1)
-            words.push(word.data.trim());
-    }
-    const controls = [...document.querySelectorAll("main :is(a, button, input, select)")]
-        .filter(node => node.checkVisibility() && !node.closest(may))
-        .filter(node => right(node) > right(holds(node)) + 1)
-        .map(node => node.outerHTML.slice(0, 120));
-    return words.concat(controls);
-}"""
-
-
-def test_does_not_scroll_sideways_on_a_phone(tab):
+def test_the_narrowest_phone_does_not_scroll_sideways(tab):
     """And no formula in a line is wider than its paragraph, which would hide its end."""
     width = "document.documentElement.scrollWidth"
-    tab.set_viewport_size(PHONE)
-    assert tab.evaluate(width) <= PHONE["width"]
+    tab.set_viewport_size(NARROW)
+    assert tab.evaluate(width) <= NARROW["width"]
     assert not tab.evaluate(CUT_FORMULAS)
     assert not tab.evaluate(CUT_EXAMPLES)
-    # With text of twice the size; a formula in a line keeps the breaks that it was set with.
+    # With text of twice the size.
     tab.evaluate("document.documentElement.style.fontSize = '200%'")
-    assert tab.evaluate(width) <= 1.05 * PHONE["width"]
+    assert not tab.evaluate(CUT_FORMULAS)
+    assert tab.evaluate(width) <= 1.05 * NARROW["width"]
     assert not tab.evaluate(STICK_OUT)
     tab.evaluate("document.documentElement.style.fontSize = ''")

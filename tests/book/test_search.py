@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.book.test_pages import PHONE, STICK_OUT
+from tests.book.narrow import NARROW, STICK_OUT
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "book/_ext"))
@@ -35,7 +35,7 @@ def search(new_page, book):
 
 
 def test_results_fit_a_phone_with_text_of_twice_the_size(new_page, book):
-    tab = new_page(viewport=PHONE)
+    tab = new_page(viewport=NARROW)
     tab.goto((book / "search.html").as_uri() + "?q=temprature")
     tab.get_by_text("Search finished").wait_for()
     tab.evaluate("document.documentElement.style.fontSize = '200%'")
@@ -129,10 +129,12 @@ def test_every_result_leads_to_a_place(search, book):
 
 
 def test_what_is_found_reads_as_its_page_does(book):
-    """No keys of the bibliography, and no type twice."""
+    """No keys of the bibliography, no names of equations, no type twice."""
     text = (book / "_static/sections.js").read_text(encoding="utf8")
     assert "Hinton 2015" in text
     assert not re.findall(r"\b(?:hinton|menon|agarwal)20\d\d\b", text)
+    assert not re.findall(r"\beq-[a-z]+", text)
+    assert "λ t≥0" in text
     assert "temperature: float = 1.0" in text
     assert "floatfloat" not in text
 
