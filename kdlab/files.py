@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["as_path", "check_folder"]
+__all__ = ["as_path", "check_folder", "check_writable"]
 
 
 def as_path(value: object, name: str = "the path") -> Path:
@@ -40,3 +40,13 @@ def check_folder(path: Path) -> None:
     there = next((each for each in (path, *path.parents) if each.exists()), path)
     if there.exists() and not there.is_dir():
         raise ValueError(f"{there} is a file; a run needs a folder for all that it writes")
+
+
+def check_writable(path: Path) -> None:
+    """Raise ValueError if no folder can be written to here, or be made.
+
+    >>> check_writable(Path("a folder that is not there yet"))
+    """
+    there = next(each for each in (path, *path.absolute().parents) if each.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"{there} cannot be written to; choose another folder")
