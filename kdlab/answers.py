@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -44,9 +44,9 @@ class AnswerEvaluation:
     (0.5, 0.5, 3.5)
     """
 
-    conversations: tuple[Conversation, ...]  # that were asked
-    answers: tuple[Answer, ...]
-    right: tuple[bool, ...]  # whether each answer is
+    conversations: tuple[Conversation, ...] = field(repr=False)  # that were asked
+    answers: tuple[Answer, ...] = field(repr=False)
+    right: tuple[bool, ...] = field(repr=False)  # whether each answer is
 
     @property
     def accuracy(self) -> float:

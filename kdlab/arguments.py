@@ -64,6 +64,8 @@ def checked(given: Checked) -> Checked:
         try:
             bound = signature.bind(*arguments, **named)
         except TypeError:
+            bound = None
+        if bound is None:
             return function(*arguments, **named)  # raises what Python says about it
         for name, value in bound.arguments.items():
             bound.arguments[name] = checks()[name](name, value)
@@ -192,9 +194,9 @@ def check_module(name: str, value: object) -> nn.Module:
 
 
 def check_temperature(temperature: object) -> float:
-    """A temperature as Python's own number; ValueError if it is not positive and finite."""
+    """A temperature as Python's own number; ValueError if it is not positive, or T² not finite."""
     number = check_number("temperature", temperature)
-    if not (number > 0 and math.isfinite(number)):
+    if not (number > 0 and math.isfinite(number * number)):
         raise ValueError(f"temperature must be a positive, finite number, got {temperature}")
     return number
 
@@ -230,6 +232,12 @@ def check_devices(**tensors: Tensor | None) -> None:
     if len({*where.values()}) > 1:
         told = ", ".join(f"{name} is on {device}" for name, device in where.items())
         raise ValueError(f"{told}; move them to one device")
+
+
+def check_there(name: str, tensor: Tensor) -> None:
+    """Raise ValueError if a tensor has a shape and no numbers."""
+    if tensor.is_meta:
+        raise ValueError(f"{name} is on the device meta, which holds shapes and no numbers")
 
 
 def check_logits(student_logits: Tensor, teacher_logits: Tensor) -> None:

@@ -10,6 +10,7 @@ import torch.nn as nn
 
 from kdlab.adapters import AdaptersOffTeacher, adapters_off
 from kdlab.config import TrainConfig
+from kdlab.devices import resolve_device
 from kdlab.objective import Objective
 from kdlab.schedules import SCHEDULES, LambdaSchedule
 from kdlab.teachers import Teacher
@@ -128,6 +129,20 @@ def _how_to_thaw(student: nn.Module, teacher: Any) -> str:
     if any(hasattr(part, "active_adapters") for part in student.modules()):
         return "adapters are loaded to be trained with is_trainable=True"
     return "student.requires_grad_(True) thaws them"
+
+
+def check_switches(device: str) -> None:
+    """Raise ValueError if a switch of PyTorch's is as no training works."""
+    if not torch.is_grad_enabled():
+        raise ValueError(
+            "gradients are switched off here, by torch.no_grad() or torch.inference_mode(); "
+            "call fit outside of it"
+        )
+    if torch.is_autocast_enabled(resolve_device(device).type):
+        raise ValueError(
+            "torch.autocast is on here, and holds copies of weights that no step changes; call fit "
+            'outside of it, with TrainConfig(mixed_precision="bf16")'
+        )
 
 
 def check_temperature_of(teacher: Teacher | None, objective: Objective) -> None:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any, NoReturn
+
 import torch
 
 AS_OFTEN = (
     "CombinedObjective takes a divergence of your own, and autograd differentiates that as often "
     "as you like"
 )
+
+
+class DifferentiatedOnce(torch.autograd.Function):
+    """A function whose gradient is in closed form: it is differentiated backwards, and once."""
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> NoReturn:
+        """Raise RuntimeError, in the place of PyTorch's words about the library's inside."""
+        raise RuntimeError(
+            "kdlab's losses are differentiated backwards alone: torch.autograd.forward_ad cannot "
+            f"be used on them. {AS_OFTEN}"
+        )
 
 
 def check_differentiated_once() -> None:

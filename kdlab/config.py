@@ -109,6 +109,10 @@ class History:
     train: list[dict[str, Any]] = field(default_factory=list)
     eval: list[dict[str, Any]] = field(default_factory=list)
 
+    def __repr__(self) -> str:
+        """How long it is: a notebook shows what the last line of a cell returns, as fit does."""
+        return f"History({len(self.train)} steps, {len(self.eval)} evaluations)"
+
     def column(self, name: str, of: str = "train") -> list[Any]:
         """One quantity over the run: ``history.column("kd_loss")``.
 

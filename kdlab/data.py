@@ -17,7 +17,7 @@ import sysconfig
 import warnings
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ class Corpus:
     """
 
     name: str
-    documents: tuple[str, ...]
+    documents: tuple[str, ...] = field(repr=False)  # megabytes, in a notebook
     validation_percent: int = 10  # of the documents, on average
 
     def __post_init__(self) -> None:
@@ -187,6 +187,8 @@ def hugging_face(name: str) -> tuple[str, Any]:
     except ImportError:
         raise ValueError("Hugging Face data sets need datasets: pip install 'kdlab[hf]'") from None
     name, _, split = name.partition("@")
+    if not name.strip("/"):
+        raise ValueError("hf: needs the name of a data set after it, or the path of a file")
     try:
         place, options = os.path.expanduser(name), {}
         if os.path.isfile(place):  # its format is told by its name
@@ -265,6 +267,8 @@ def trained_tokenizer(
     path = cache_dir() / "tokenizers" / name
     if path.exists():
         return Tokenizer.from_file(str(path))
+    if vocab_size > (most := least + sum(len(text.encode()) for text in texts())):
+        raise ValueError(f"vocab_size must be at most {most:,} for this text, got {vocab_size:,}")
     tokenizer = Tokenizer(models.BPE())
     bytes_of = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.pre_tokenizer = (

@@ -23,8 +23,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kdlab.arguments import check_logits, check_number, check_temperature, widened
-from kdlab.closed_form import check_differentiated_once, check_no_transform
+from kdlab.arguments import check_logits, check_number, check_temperature, check_there, widened
+from kdlab.closed_form import DifferentiatedOnce, check_differentiated_once, check_no_transform
 
 __all__ = [
     "DIVERGENCES",
@@ -396,7 +396,7 @@ def divergence_name(divergence: Divergence) -> str:
 # --- from logits ----------------------------------------------------------------------------------
 
 
-class _Divergence(torch.autograd.Function):
+class _Divergence(DifferentiatedOnce):
     """Keeps one tensor for the backward pass, the gradient itself, and no intermediate."""
 
     @staticmethod
@@ -434,9 +434,10 @@ def log_softmax(logits: Tensor, temperature: float = 1.0) -> Tensor:
 def _divergence(
     kernel: Kernel, student_logits: Tensor, teacher_logits: Tensor, temperature: float
 ) -> Tensor:
+    check_no_transform()
     temperature = check_temperature(temperature)
     check_logits(student_logits, teacher_logits)
-    check_no_transform()
+    check_there("teacher_logits", teacher_logits)
     apply: Any = _Divergence.apply
     value: Tensor = apply(student_logits, teacher_logits.detach(), temperature, kernel)
     return value

@@ -139,8 +139,9 @@ def evaluate(
 
     Raises:
         ValueError: no position of the data has a label, a label or the teacher has another
-            vocabulary, a model is no
-            causal language model, or the teacher gives likeliest tokens instead of logits.
+            vocabulary, a model is no causal language model, or the teacher gives likeliest tokens
+            instead of logits.
+        FloatingPointError: logits are NaN.
 
     >>> from kdlab import TinyGPT
     >>> data = [{"input_ids": torch.arange(8), "labels": torch.arange(8)}]
@@ -268,6 +269,11 @@ def _measured(
         at = slice(start, start + size)
         y = labels[at]
         logits = [model.logits(row[at], column[at], entries) for model in models]
+        if any(each.isnan().any() for each in logits):
+            raise FloatingPointError(
+                "logits of the model or of its teacher are NaN, so nothing can be measured: a "
+                "weight may be, or training has diverged"
+            )
         q = logits[0]
         confidence, likeliest = q.softmax(-1).max(-1)
         terms = [F.cross_entropy(q, y, reduction="sum")]

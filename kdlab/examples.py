@@ -65,7 +65,7 @@ class Conversation:
         """
         if not isinstance(row, Mapping):
             raise ValueError(f"{where}: it is {_kind(row)}, not an object with fields")
-        row = {name: value for name, value in row.items() if not _missing(value)}
+        given, row = row, {name: value for name, value in row.items() if not _missing(value)}
         tools = _tools(row.get("tools"), where)
         kind = str(row.get("kind") or "")
         for name in ("messages", "conversations"):
@@ -74,9 +74,10 @@ class Conversation:
                 return cls(*_checked(messages, 0, name, where), False, tools, kind, where)
         missing = [name for name in ("prompt", "completion") if name not in row]
         if missing:
+            has = (f"{'' if name in row else 'an empty '}{name!r}" for name in given)
             raise ValueError(
                 f"{where}: it has neither 'messages' nor both of 'prompt' and 'completion', only "
-                f"{', '.join(map(repr, row)) or 'nothing'}; rename its columns"
+                f"{', '.join(has) or 'nothing'}; rename its columns, or fill them"
             )
         prompt, completion = row["prompt"], row["completion"]
         plain = isinstance(prompt, str) and isinstance(completion, str)
@@ -292,7 +293,7 @@ class Examples:
     """
 
     name: str
-    conversations: tuple[Conversation, ...]
+    conversations: tuple[Conversation, ...] = field(repr=False)
     validation_percent: int = 10  # of the questions, on average
 
     @classmethod

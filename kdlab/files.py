@@ -45,6 +45,16 @@ def check_folder(path: Path) -> None:
         raise ValueError(f"{there} is a file; a run needs a folder for all that it writes")
 
 
+def check_writable(path: Path) -> None:
+    """Raise ValueError if no folder can be written to here, or be made.
+
+    >>> check_writable(Path("a folder that is not there yet"))
+    """
+    there = next(each for each in (path, *path.absolute().parents) if each.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"{there} cannot be written to; choose another folder")
+
+
 def slug(name: str) -> str:
     """A name as a file or a folder can have it: letters and digits of any alphabet, and dots.
 

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from kdlab import kernels
 from kdlab.arguments import check_devices, check_vocabularies, check_whole
 from kdlab.chunks import chunk_size, workspace
-from kdlab.closed_form import check_differentiated_once, check_no_transform
+from kdlab.closed_form import DifferentiatedOnce, check_differentiated_once, check_no_transform
 from kdlab.divergences import Divergence, kernel_of
 from kdlab.kernels import Terms
 from kdlab.objective import (
@@ -230,7 +230,7 @@ class _Teacher(NamedTuple):
     bias: Tensor | None  # [V]
 
 
-class _LinearObjective(torch.autograd.Function):
+class _LinearObjective(DifferentiatedOnce):
     @staticmethod
     def forward(
         ctx: Any,
@@ -395,7 +395,7 @@ def _read_head(whose: str, hidden: Tensor, head: Head | None) -> tuple[Tensor, T
         raise ValueError(
             f"the bias of {whose}_head {tuple(bias.shape)} must be [V] = ({len(weight)},)"
         )
-    if hidden.device.type != "cpu" and torch.is_autocast_enabled(hidden.device.type):
+    if hidden.device.type not in ("cpu", "meta") and torch.is_autocast_enabled(hidden.device.type):
         dtype = torch.get_autocast_dtype(hidden.device.type)
         weight, bias = weight.to(dtype), None if bias is None else bias.to(dtype)
     return weight, bias

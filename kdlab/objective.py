@@ -27,6 +27,7 @@ from kdlab.arguments import (
     check_number,
     check_temperature,
     check_tensor,
+    check_there,
     check_whole,
     widened,
 )
@@ -315,6 +316,7 @@ class CombinedObjective:
 def counted(labels: Tensor, logits_shape: tuple[int, ...], ignore_index: int) -> Tensor:
     """Which positions count: ``[...]`` bool. Raises ValueError if labels do not fit the logits."""
     check_tensor("labels", labels)
+    check_there("labels", labels)
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise ValueError(f"labels must be integers, got {labels.dtype}")
     if labels.shape != logits_shape[:-1]:

@@ -136,7 +136,8 @@ def _begins_packed(data: Any) -> bool:
 def check_packing(model: nn.Module) -> None:
     """Raise ValueError if packed texts see each other in a model, or stand at other positions.
 
-    The model is asked about two short texts, packed and alone.
+    The model is asked about two short texts, packed and alone. Taking ``position_ids`` is not
+    enough: GPT-OSS of transformers 5.23 makes its masks without them, and is refused.
 
     >>> from kdlab import TinyGPT
     >>> check_packing(TinyGPT("tiny-student", vocab_size=8))

@@ -149,6 +149,10 @@ class Recipe:
         if self.eval_answers < 0:
             raise ValueError(f"eval_answers must be at least 0, got {self.eval_answers}")
         self.options_of_teacher()
+        if not self.teacher.startswith("hf:") and (self.teacher_options or self.dtype != "float32"):
+            raise ValueError(
+                f"dtype and teacher_options are for a teacher from hf:, and {self.teacher} is none"
+            )
 
     def options_of_teacher(self) -> dict[str, Any]:
         """What the teacher is loaded with."""

@@ -27,7 +27,7 @@ from kdlab.data import check_characters
 from kdlab.devices import kept_random_state, moved, resolve_device
 from kdlab.evaluation import Evaluation, evaluate
 from kdlab.examples import Conversation
-from kdlab.files import write_atomically
+from kdlab.files import check_writable, write_atomically
 from kdlab.folders import (
     check_place,
     check_there,
@@ -98,6 +98,7 @@ def distill(
         check_unused(out)
     elif found := _finished(out, recipe, ingredients):
         return found
+    check_writable(out)  # before a teacher is trained, which takes its time
     ingredients = ingredients or Ingredients.of(recipe, device=device, progress=progress)
     if ingredients.setting != recipe.setting():
         raise ValueError(
@@ -314,9 +315,11 @@ class Chat:
         """What the student answers; a student of plain text goes on from it.
 
         Raises:
-            ValueError: the text holds half a character.
+            ValueError: the text is empty, or holds half a character.
         """
         check_characters(text, "what is said")
+        if not text:
+            raise ValueError("nothing is said: the text is empty")
         asked, answer = {"role": "user", "content": text}, {"role": "assistant", "content": ""}
         plain = not self.tokenizer.chat_template
         before = [] if plain else self.said
@@ -364,6 +367,7 @@ def cache_teacher(
     >>> cache_teacher(text.parent / "teacher.topk", recipe, k=8, device="cpu").bytes_per_position
     34
     """
+    check_writable(Path(out).parent)
     ingredients = Ingredients.of(recipe, device=device, progress=progress)
     write_topk_store(
         moved(ingredients.teacher, resolve_device(device)),

@@ -58,7 +58,7 @@ class ServedReport:
 one, and are part of the tail.
     """
 
-    rows: list[dict[str, Tensor]]  # to learn from, with the store as their teacher
+    rows: list[dict[str, Tensor]] = field(repr=False)  # to learn from, with the store
     positions: int = 0  # that the teacher spoke about
     k: int = 0  # tokens that are kept at each
     unknown: dict[str, int] = field(default_factory=dict)  # listed tokens without an id, how often

@@ -70,7 +70,7 @@ class SweepResults:
     machine: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     arms: dict[str, Any] = field(default_factory=dict)  # the specification of each
-    runs: list[dict[str, Any]] = field(default_factory=list)
+    runs: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
     @classmethod
     @checked

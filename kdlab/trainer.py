@@ -40,7 +40,13 @@ from kdlab.checkpoints import (
     remove_rest,
     save_checkpoint,
 )
-from kdlab.checks import check_models, check_parts, check_schedule, check_temperature_of
+from kdlab.checks import (
+    check_models,
+    check_parts,
+    check_schedule,
+    check_switches,
+    check_temperature_of,
+)
 from kdlab.config import History, TrainConfig
 from kdlab.devices import kept_random_state, own_accelerate_state, stays
 from kdlab.evaluation import evaluate
@@ -169,11 +175,7 @@ class DistillationTrainer:
             check_folder(self.out)
             if not resume:
                 check_unused(self.out)
-        if not torch.is_grad_enabled():
-            raise ValueError(
-                "gradients are switched off here, by torch.no_grad() or torch.inference_mode(); "
-                "call fit outside of it"
-            )
+        check_switches(self.config.device)
         check_rows(train, "train", ignore_index=self.objective.ignore_index)
         if eval is not None:
             check_rows(eval, "eval", ignore_index=self.objective.ignore_index)
@@ -293,7 +295,7 @@ class DistillationTrainer:
         num_items = accelerator.reduce(num_items.to(accelerator.device), "sum")
 
         student.train()
-        sums = torch.zeros(4, device=accelerator.device)  # loss, LM, KD, and who was told to stop
+        sums = torch.zeros(4, device=accelerator.device, dtype=torch.float32)  # the last: to stop
         for i, batch in enumerate(batches):
             last = i == len(batches) - 1
             with nullcontext() if last else accelerator.no_sync(student):

@@ -169,6 +169,7 @@ def test_options_are_of_their_kind(options, message):
         ("form", "convex", "lam must be between 0 and 1 in the convex form, got 2"),
         ("form", "sum", "form must be .*'sum'"),
         ("temperature", -2.0, "temperature must be a positive"),
+        ("temperature", 1e200, "temperature must be a positive, finite number"),  # T² is none
         ("temperature", 0, "temperature must be a positive"),
         ("match_vocab", "trunc", "match_vocab must be .*'trunc'"),
         ("scale_by_temperature", "no", "must be True or False"),
@@ -243,6 +244,12 @@ def test_tensors_that_cannot_be_computed_with_are_named():
         dense(student.to("meta"), None, labels, lam=0.0)
     with pytest.raises(ValueError, match=r"student_hidden is on cpu, student_head is on meta, lab"):
         LinearCombinedObjective(lam=0)(student, torch.eye(V).to("meta"), None, None, labels)
+    empty = [tensor.to("meta") for tensor in (student, teacher, labels)]
+    with pytest.raises(ValueError, match=r"teacher_logits is on the device meta, which holds shap"):
+        forward_kl(*empty[:2])
+    for objective in (CombinedObjective(), LinearCombinedObjective()):
+        with pytest.raises(ValueError, match="labels is on the device meta, which holds shapes"):
+            asked(objective, *empty)
 
 
 def mean_of_a_batch(student, teacher, *, temperature):
@@ -359,6 +366,7 @@ TOKEN = {"input_ids": [1, 2], "labels": [1, 2]}
         (lambda: PackedDataset(["a"], "gpt2"), "a tokenizer of .* is needed, got str 'gpt2'"),
         (lambda: train_tokenizer(["a"], 300), "corpus must be a Corpus; got list"),
         (lambda: train_tokenizer(Corpus("a", ("a",)), 10), "vocab_size must be at least 257"),
+        (lambda: train_tokenizer(Corpus("a", ("a",), 0), 10**9), "must be at most 258 for this t"),
         (lambda: reckoning(0), "number must be at least 1, got 0"),
         (lambda: PlateauLambda().step("0.3"), "the gap must be a number, got '0.3'"),
         (lambda: Sweep("s", [Recipe()]), "arms must be a Mapping; got list"),
@@ -486,6 +494,7 @@ def test_layers_of_a_model_that_was_changed_are_refused_in_a_sentence():
 # --- who differentiates ---
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script")  # of forward_ad's own
 @BOTH
 def test_transforms_of_torch_func_are_refused_in_a_sentence(kind):
     student, teacher, labels = batch()
@@ -504,6 +513,10 @@ def test_transforms_of_torch_func_are_refused_in_a_sentence(kind):
         torch.vmap(forward_kl)(student, teacher)
     weights["weight"].requires_grad_()
     assert torch.autograd.grad(loss(weights), [weights["weight"]])[0].isfinite().all()
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(student.detach(), torch.ones_like(student))
+        with pytest.raises(RuntimeError, match=r"differentiated backwards alone: .*forward_ad"):
+            asked(kind(), dual, teacher, labels)
 
 
 @pytest.mark.slow
@@ -517,10 +530,11 @@ def test_a_loss_is_compiled_in_parts_and_says_so_where_a_whole_graph_is_asked_fo
             return forward_kl(student, teacher).mean()
         return asked(kind(), student, teacher, labels).loss
 
-    whole = torch.compile(loss, backend="eager", fullgraph=True)
-    with pytest.raises(Exception, match=r"look at labels .* leave fullgraph=True out"):
-        whole(student)
-    torch._dynamo.reset()
+    for dynamic in (True, None):
+        whole = torch.compile(loss, backend="eager", fullgraph=True, dynamic=dynamic)
+        with pytest.raises(Exception, match=r"look at labels .* leave fullgraph=True out"):
+            whole(student)
+        torch._dynamo.reset()
     found = torch.compile(loss, backend="eager")(student)
     torch.testing.assert_close(found, loss(student))
     torch._dynamo.reset()

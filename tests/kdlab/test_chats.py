@@ -189,6 +189,24 @@ def test_a_hybrid_is_found_by_trying_it():
         check_packing(model)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("window", [4, 128])
+def test_gpt_oss_is_refused_because_its_packed_texts_do_see_each_other(window):
+    """Whatever its window: it takes position_ids, and makes its masks without them."""
+    options = ARCHITECTURES["Llama"][0] | {"head_dim": 16, "num_local_experts": 2}
+    options |= {"num_experts_per_tok": 1, "sliding_window": window, "rope_parameters": None}
+    torch.manual_seed(0)
+    model = transformers.AutoModelForCausalLM.from_config(transformers.GptOssConfig(**options))
+    model.set_experts_implementation("eager")  # what is faster takes no float64
+    model = model.double().eval()
+    data = rows(6)
+    pairs = packed_and_alone(model, data, PackedRows(data, 30))
+    seen = max((together - alone).abs().max() / alone.std() for together, alone in pairs)
+    assert seen > 0.1  # if it is next to 0, transformers has mended it: packing is to be taken
+    with pytest.raises(ValueError, match="packed texts see each other in GptOssForCausalLM"):
+        check_packing(model)
+
+
 def test_every_row_is_packed_once_and_nothing_else_counts(data):
     packed = data.packed(100)
     assert sorted(i for members in packed.members for i in members) == list(range(len(data)))

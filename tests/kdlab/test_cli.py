@@ -101,3 +101,17 @@ def test_a_byte_that_is_no_character_is_told(monkeypatch):
         refused = kdlab_("chat", "run", "--cpu", *words)
         assert refused.exit_code == 1
         assert "holds half a character, '\\udcff', which no tokenizer reads" in refused.output
+    refused = kdlab_("chat", "run", "--cpu", "--say", "")
+    assert refused.exit_code == 1
+    assert "nothing is said: the text is empty" in refused.output
+
+
+@pytest.mark.parametrize(
+    "words", [["distill", "--out"], ["cache-teacher", "--corpus", "a", "--out"]]
+)
+def test_where_nothing_can_be_written_no_teacher_is_trained(words, tmp_path, monkeypatch):
+    monkeypatch.setattr(kdlab.runs.Ingredients, "of", lambda *_, **named: 1 / 0)
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # as in a folder of another account
+    refused = kdlab_(*words, tmp_path / "new" / "run")
+    assert refused.exit_code == 1
+    assert f"{tmp_path} cannot be written to; choose another folder" in refused.output

@@ -8,7 +8,15 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from kdlab import Corpus, PackedDataset, load_corpus, load_examples, train_tokenizer
+from kdlab import (
+    Corpus,
+    Examples,
+    History,
+    PackedDataset,
+    load_corpus,
+    load_examples,
+    train_tokenizer,
+)
 from kdlab.data import END_OF_TEXT
 
 
@@ -169,6 +177,18 @@ def test_a_data_set_that_cannot_be_read_is_told(tmp_path, monkeypatch):
     (tmp_path / "data" / "a.jsonl").write_text('{"text": "x"}\n{"text": \n')
     with pytest.raises(ValueError, match=r"the data set .*data cannot be read: \S"):
         load_corpus(f"hf:{tmp_path / 'data'}")
+    with pytest.raises(ValueError, match="hf: needs the name of a data set after it"):
+        load_corpus("hf:")
+
+
+def test_in_a_notebook_a_corpus_and_a_history_are_one_line(pydocs):
+    """What the last line of a cell returns is shown: a corpus was megabytes."""
+    found = [pydocs, Examples.of([{"prompt": "a", "completion": "b" * 999}]), History([{}] * 999)]
+    assert [repr(each) for each in found] == [
+        "Corpus(name='pydocs', validation_percent=10)",
+        "Examples(name='examples', validation_percent=10)",
+        "History(999 steps, 0 evaluations)",
+    ]
 
 
 def test_a_corpus_may_be_named_by_a_path(tmp_path):

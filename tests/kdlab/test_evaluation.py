@@ -141,3 +141,12 @@ def test_a_loss_that_no_perplexity_holds_is_measured():
     found = evaluate(certain, rows, certain)
     assert found.lm_loss == found.teacher_lm_loss == pytest.approx(1000)
     assert found.perplexity == found.teacher_perplexity == math.inf
+
+
+@pytest.mark.parametrize("broken", [0, 1])
+def test_a_model_whose_logits_are_not_numbers_is_refused(data, broken):
+    """As one that diverged in its last step: of NaN no bin of the calibration is known."""
+    models = model(0), model(1)
+    next(models[broken].parameters()).data.fill_(math.nan)
+    with pytest.raises(FloatingPointError, match="logits of the model or of its teacher are NaN"):
+        evaluate(models[0], data, models[1])

@@ -183,6 +183,8 @@ def test_a_conversation_too_long_is_cut_and_told(recipe):
     [
         ({"student": "hf:x"}, "the student hf:x has another tokenizer than the teacher tiny-te"),
         ({"dtype": "int8"}, "dtype must be float32, bfloat16, float16, got 'int8'"),
+        ({"dtype": "bfloat16"}, "are for a teacher from hf:, and tiny-teacher is none"),
+        ({"teacher_options": '{"device_map": "auto"}'}, "and tiny-teacher is none"),
         ({"lora": 0}, "lora must be at least 1, got 0"),
         ({"packed": True}, "packed is for conversations"),
         ({"data": "x", "packed": True, "on_policy": 0.5}, "not for on_policy"),

@@ -244,6 +244,33 @@ def test_runs_in_threads_that_share_a_teacher_are_those_of_one_thread(place):
         assert run.history.column("loss") == alone.column("loss")
 
 
+def test_two_models_teach_each_other_in_two_threads():
+    """The runs take turns, and nobody waits for ever: both measure both, too, in the meantime."""
+
+    class Lent:
+        def __init__(self, model):
+            self.model = model
+
+        def targets(self, batch):
+            with modes.in_evaluation_mode(self.model):
+                return self.model(batch["input_ids"])[:, :-1]
+
+    def both(order):
+        models = gpt(0, dropout=0.1), gpt(1, dropout=0.1)
+        runs = [trainer(models[i], Lent(models[1 - i]), steps=4) for i in (0, 1)]
+        todo = [lambda i=i: runs[i].fit(rows(), rows(seed=1)) for i in order or (0, 1)]
+        if order:
+            [each() for each in todo]
+        else:
+            todo += [lambda i=i: evaluate(models[i], rows(), models[1 - i]) for i in (0, 1)]
+            threads = [threading.Thread(target=each) for each in todo]
+            [thread.start() for thread in threads]
+            [thread.join() for thread in threads]
+        return [run.history.column("loss") for run in runs]
+
+    assert both(None) in (both((0, 1)), both((1, 0)))
+
+
 def test_a_model_in_training_is_measured_between_two_steps():
     student, seen, found = gpt(dropout=0.5), [], []
     other = threading.Thread(target=lambda: found.append(evaluate(student, rows())))

@@ -139,6 +139,24 @@ def test_where_gradients_are_off_nothing_is_trained(off):
     run.fit(rows())
 
 
+def test_under_autocast_nothing_is_trained():
+    """It keeps what it made of the weights for the first step, until it ends."""
+    run = trainer()
+    with torch.autocast("cpu"), pytest.raises(ValueError, match=r"autocast is on .*=.bf16"):
+        run.fit(rows())
+
+
+def test_losses_are_recorded_in_float32_whatever_the_default_dtype_is():
+    expected = trainer().fit(rows())
+    run = trainer()
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        found = run.fit(rows())
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert found.column("loss") == expected.column("loss")
+
+
 def test_a_checkpoint_without_its_metrics_is_refused(tmp_path):
     trainer(config=replace(CONFIG, checkpoint_every=2), out=tmp_path).fit(rows())
     (tmp_path / "metrics.jsonl").unlink()
