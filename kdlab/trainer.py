@@ -208,7 +208,8 @@ class DistillationTrainer:
         sharded = sharded or accelerator.distributed_type == DistributedType.FSDP
         if config.on_policy and sharded:
             raise ValueError("on_policy does not work under FSDP: the student is in pieces there")
-        set_seed(config.seed)
+        with in_turn(self.student):  # who measures it puts random numbers back to where they were
+            set_seed(config.seed)
         move = getattr(self.teacher, "to", None)
         if move is not None:
             move(accelerator.device)
@@ -221,7 +222,8 @@ class DistillationTrainer:
             parts = self.config, self.objective, at_start, self.teacher, self.student, train
             identity = identity_of(*parts)
             if resume:
-                self._resume(self.out, student, optimizer, identity)
+                with in_turn(self.student):
+                    self._resume(self.out, student, optimizer, identity)
             else:
                 remove_rest(self.out, accelerator)
         self._metrics: MetricsFile | None = None
