@@ -15,6 +15,7 @@ from pathlib import Path, PurePath
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import nbformat
 from nbformat import NotebookNode
 
 from autograder.cells import grade_id, unanswered
@@ -31,7 +32,7 @@ from autograder.grading.submissions.files import (
     read_text,
 )
 from autograder.grading.submissions.notebooks import read_notebook
-from autograder.grading.submissions.pictures import gather
+from autograder.grading.submissions.pictures import gather, of_the_set
 from autograder.grading.submissions.restoring import restore
 from autograder.grading.submissions.unpacking import entries_of, unpack
 from autograder.nbgrader_internals import parse_utc
@@ -124,13 +125,14 @@ def _gather_pictures(
             text = "".join(source) if isinstance(source, list) else source
             pasted.setdefault(text, []).append(cell.get("attachments"))
     for cell in notebook.cells:
-        marks = cell.metadata.get("nbgrader", {})
+        marks, known = cell.metadata.get("nbgrader", {}), pasted.get(cell.source)
         if cell.cell_type == "markdown" and (
             marks.get("solution") or marks.get("task") or not marks
         ):
-            known = pasted.get(cell.source)
             where = f"{name}: {grade_id(cell) or 'a cell'}"
             gather(cell, known.pop(0) if known else None, files, where, repairs)
+        elif known and (pictures := of_the_set(known.pop(0))) and cell.cell_type == "markdown":
+            cell.attachments = nbformat.from_dict(pictures)
 
 
 def _look_elsewhere(notebook: NotebookNode, name: str, repairs: list[str]) -> None:
