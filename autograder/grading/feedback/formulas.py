@@ -11,7 +11,9 @@ themselves, and `templates/` holds what takes MathJax out. A course's configurat
 from __future__ import annotations
 
 import html
+import re
 from typing import Any
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 from jinja2 import pass_context
@@ -19,6 +21,8 @@ from latex2mathml.converter import convert
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 MAX_FORMULA = 2000  # characters; a longer one is shown as it was written
+ATTACHMENT = "attachment:"
+OUTSIDE = re.compile(r"(https?:)?//", re.IGNORECASE)
 MATHML = "{http://www.w3.org/1998/Math/MathML}"
 ELEMENTS = {
     *("math", "mrow", "mi", "mn", "mo", "ms", "mtext", "mspace", "mfrac", "msqrt", "mroot"),
@@ -39,8 +43,13 @@ ATTRIBUTES = {
 def markdown2html(context: Any, source: str) -> str:
     """nbconvert's filter of that name, with formulas that need no script."""
     cell = context.get("cell", {})
+    path = context.get("resources", {}).get("metadata", {}).get("path", "")
     renderer = _Renderer(
-        escape=False, attachments=cell.get("attachments", {}), exclude_anchor_links=True
+        escape=False,
+        attachments=cell.get("attachments", {}),
+        exclude_anchor_links=True,
+        embed_images=bool(path),
+        path=path,
     )
     return MarkdownWithMath(renderer=renderer).render(source)
 
@@ -70,6 +79,26 @@ def mathml(tex: str, display: str) -> str:
 
 
 class _Renderer(IPythonRenderer):
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        """A picture of the set's text or of a comment, in the page itself, or its name."""
+        name = url.removeprefix(ATTACHMENT)
+        if name != url:
+            name = name if name in self.attachments else unquote(name)
+            if name not in self.attachments:  # a comment may quote another cell's
+                return html.escape(text)
+            url = f"{ATTACHMENT}{name}"
+        elif OUTSIDE.match(url):
+            return self.link(html.escape(text or url), url, title)
+        elif not url.startswith("data:"):
+            url = unquote(url)
+        return super().image(text, url, title)
+
+    def block_html(self, html: str) -> str:
+        return f"{html}\n"  # what embeds its pictures closes tags that another block closes
+
+    def inline_html(self, html: str) -> str:
+        return html
+
     def inline_math(self, body: str) -> str:
         return mathml(body, "inline")
 

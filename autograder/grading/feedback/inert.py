@@ -14,7 +14,7 @@ from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode, from_dict
 
 from autograder.cells import is_judged, is_released
-from autograder.grading.submissions.pictures import below, gather, kept, sound
+from autograder.grading.submissions.pictures import below, gather, kept, of_the_set, sound
 from autograder.nbgrader_internals import NbGraderPreprocessor
 
 PICTURES = ("image/png", "image/jpeg")  # that code may have displayed
@@ -60,6 +60,8 @@ class MakeInert(NbGraderPreprocessor):
             return cell, resources
         pasted = cell.pop("attachments", None)
         if is_released(cell):
+            if pasted := of_the_set(pasted):
+                cell.attachments = from_dict(pasted)
             return cell, resources
         pictures = kept(pasted)
         if cell.cell_type == "markdown" and pasted and not pictures:  # nobody has gathered them

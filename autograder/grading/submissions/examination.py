@@ -15,6 +15,7 @@ from pathlib import Path, PurePath
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import nbformat
 from nbformat import NotebookNode
 
 from autograder.cells import grade_id, unanswered
@@ -31,9 +32,9 @@ from autograder.grading.submissions.files import (
     read_text,
 )
 from autograder.grading.submissions.notebooks import read_notebook
-from autograder.grading.submissions.pictures import gather
+from autograder.grading.submissions.pictures import gather, of_the_set
 from autograder.grading.submissions.restoring import restore
-from autograder.grading.submissions.unpacking import unpack
+from autograder.grading.submissions.unpacking import entries_of, unpack
 from autograder.nbgrader_internals import parse_utc
 
 MAX_CANDIDATES = 20  # notebooks that are read, to find the one that is meant
@@ -135,13 +136,14 @@ def _gather_pictures(
             text = "".join(source) if isinstance(source, list) else source
             pasted.setdefault(text, []).append(cell.get("attachments"))
     for cell in notebook.cells:
-        marks = cell.metadata.get("nbgrader", {})
+        marks, known = cell.metadata.get("nbgrader", {}), pasted.get(cell.source)
         if cell.cell_type == "markdown" and (
             marks.get("solution") or marks.get("task") or not marks
         ):
-            known = pasted.get(cell.source)
             where = f"{name}: {grade_id(cell) or 'a cell'}"
             gather(cell, known.pop(0) if known else None, files, where, repairs)
+        elif known and (pictures := of_the_set(known.pop(0))) and cell.cell_type == "markdown":
+            cell.attachments = nbformat.from_dict(pictures)
 
 
 def _look_elsewhere(notebook: NotebookNode, name: str, repairs: list[str]) -> None:
@@ -190,8 +192,39 @@ def _find_renamed(
             files.setdefault(beside.removeprefix(folder), files.pop(beside))
     if not needed & files.keys():
         wanted = ", ".join(sorted(needed))
-        there = ", ".join(sorted(files)[:5]) or "nothing"
+        there = ", ".join(_named(each, files[each]) for each in sorted(files)[:5]) or "nothing"
         raise Unfit(f"There is no {wanted}; there is {there}.")
+    for name in sorted(blueprints.keys() - lacking.keys()):
+        _say_others(files, strays, name, blueprints[name], result.repairs)
+
+
+def _named(name: str, raw: bytes) -> str:
+    """A file's name, and of a zip those that it holds."""
+    inside = entries_of(raw) if name.lower().endswith(".zip") else []
+    held = ", ".join(f"{each:.60}" for each in sorted(inside)[:5])
+    return f"{name} (which holds {held})" if held else name
+
+
+def _say_others(
+    files: Mapping[str, bytes],
+    strays: list[str],
+    name: str,
+    blueprint: Blueprint,
+    repairs: list[str],
+) -> None:
+    """Says which other notebooks have answers too, and not those that count."""
+    if not strays:
+        return
+    labels = {cell.grade_id for cell in blueprint.cells if cell.marks["solution"]}
+    own = _answers(files[f"{name}.ipynb"], name, blueprint)
+    for stray in strays:
+        theirs = _answers(files[stray], stray, blueprint)
+        if _is_changed(theirs, blueprint) and any(
+            theirs.get(label) != own.get(label) for label in labels
+        ):
+            repairs.append(
+                f"{stray!r} was handed in too and has other answers; {name}.ipynb counts."
+            )
 
 
 def _is_no_work(raw: bytes, name: str, blueprint: Blueprint) -> str:
@@ -220,29 +253,34 @@ def _meant(
     Raises:
         Unfit: When it could be either of two.
     """
-    known = {cell.grade_id: cell for cell in blueprint.cells}
-    found: dict[str, dict[str, str]] = {}  # answers by cell, of each candidate
-    for stray in sorted(files):
-        try:
-            cells = read_notebook(files[stray], stray, []).cells
-        except Unfit:
-            continue
-        answers = {grade_id(cell): cell.source for cell in cells if grade_id(cell) in known}
-        if answers:
-            found[stray] = answers
+    found = {stray: _answers(files[stray], stray, blueprint) for stray in sorted(files)}
+    found = {stray: answers for stray, answers in found.items() if answers}
     worked_on = {
-        stray: answers
-        for stray, answers in found.items()
-        if any(
-            known[label].marks["solution"] and source != known[label].source
-            for label, source in answers.items()
-        )
+        stray: answers for stray, answers in found.items() if _is_changed(answers, blueprint)
     }
     candidates = worked_on or ({} if changed else found)
     if len({tuple(sorted(answers.items())) for answers in candidates.values()}) > 1:
         names = " and ".join(repr(stray) for stray in candidates)
         raise Unfit(f"Which notebook is meant? {names} differ; rename one to {name}.ipynb.")
     return min(candidates, key=lambda stray: (stray.count("/"), stray), default=None)
+
+
+def _answers(raw: bytes, name: str, blueprint: Blueprint) -> dict[str, str]:
+    """The text of each cell of the assignment's, by name; nothing where it is no notebook."""
+    known = {cell.grade_id for cell in blueprint.cells}
+    try:
+        cells = read_notebook(raw, name, []).cells
+    except Unfit:
+        return {}
+    return {grade_id(cell): cell.source for cell in cells if grade_id(cell) in known}
+
+
+def _is_changed(answers: Mapping[str, str], blueprint: Blueprint) -> bool:
+    """Whether there is an answer that is not as it was released."""
+    return any(
+        cell.marks["solution"] and answers.get(cell.grade_id, cell.source) != cell.source
+        for cell in blueprint.cells
+    )
 
 
 def _check_timestamp(files: dict[str, bytes], repairs: list[str]) -> None:

@@ -172,6 +172,17 @@ def kept(attachments: Any) -> dict[str, dict[str, str]]:
     return found
 
 
+def of_the_set(attachments: Any) -> dict[str, dict[str, str]]:
+    """The pictures of released text, as a submission has them, under the names that it uses."""
+    found = {}
+    for name, bundle in (attachments if isinstance(attachments, dict) else {}).items():
+        kind, text = next(iter(bundle.items())) if isinstance(bundle, dict) and bundle else ("", "")
+        picture = sound(text, kind) if len(found) < MAX_PICTURES else None
+        if picture and len(picture) <= MAX_PICTURE * 4 / 3 + 4:
+            found[str(name)] = {kind: picture}
+    return found
+
+
 def below(attachments: Mapping[str, Any]) -> str:
     """The lines that show a cell's pictures below its text."""
     return "".join(f"\n\n![{name}](attachment:{name})" for name in attachments)

@@ -55,6 +55,14 @@ def unpack(files: MutableMapping[str, bytes], room: int, repairs: list[str]) -> 
         files.setdefault(path, raw)
 
 
+def entries_of(raw: bytes) -> list[str]:
+    """The names of a zip's files; none where it cannot be unpacked."""
+    try:
+        return [name for name, _ in _entries(raw)]
+    except DAMAGED:  # a stranger's file
+        return []
+
+
 def name_of(entry: zipfile.ZipInfo) -> str:
     """A file's name in a zip; many systems write UTF-8 and do not say so.
 

@@ -631,6 +631,12 @@ def test_names_in_a_zip_that_was_made_anew(root: Path) -> None:
     assert (root / "submitted" / "bob").is_dir()
 
 
+def test_a_notebook_that_a_browser_named_is_one(root: Path, canned_grades: Callable) -> None:
+    name = "Ada Lovelace_4711_assignsubmission_file/set.ipynb.txt"
+    assert "no notebook" not in take(zipped(root, {name: notebook(root, RIGHT)})).output
+    assert graded(root, canned_grades) == {"ada": 4}
+
+
 def test_a_download_that_a_mac_zipped_again(root: Path, canned_grades: Callable) -> None:
     """Accents apart from their letters, marks of direction, and a file beside each file."""
     with Course(root).gradebook() as gradebook:

@@ -461,6 +461,23 @@ def test_a_copy_is_meant_where_the_notebook_itself_is_no_work(
     assert cell(look()[1], "why").source == "My last word."
 
 
+def test_another_notebook_with_other_answers_is_said(
+    ada: Path, look: Callable, empty_course: Path
+) -> None:
+    """A browser's copy may be the later one; which was meant, the student knows."""
+    shutil.copy(empty_course / "release" / ASSIGNMENT / NAME, ada / "released.ipynb")
+    shutil.copy(ada / NAME, ada / "same.ipynb")
+    assert look()[0].repairs == []
+    other = read(ada)
+    cell(other, "why").source = "It multiplies."
+    (ada / "set (1).ipynb.txt").write_text(nbformat.writes(other), encoding="utf-8")
+    examined, notebook = look()
+    assert cell(notebook, "why").source == "It adds."
+    assert examined.repairs == [
+        f"'set (1).ipynb.txt' was handed in too and has other answers; {NAME} counts."
+    ]
+
+
 def zip_of(folder: Path, entries: dict[str, bytes], **options: int) -> None:
     """Puts a zip in the place of the notebook."""
     (folder / NAME).unlink(missing_ok=True)
@@ -517,6 +534,12 @@ def test_a_damaged_zip_is_set_aside(ada: Path, look: Callable) -> None:
         (ada / "work.ZIP").write_bytes(raw)
         with pytest.raises(Unfit):
             look()
+
+
+def test_a_zip_without_a_notebook_is_said(ada: Path, look: Callable) -> None:
+    zip_of(ada, {"inner.zip": b"PK", "a.csv": b"1"})
+    with pytest.raises(Unfit, match=r"there is timestamp.txt, work.ZIP \(which holds a.csv, inn"):
+        look()
 
 
 def test_of_two_zips_none_is_taken(ada: Path, look: Callable) -> None:

@@ -134,6 +134,35 @@ def test_pictures_are_seen_wherever_they_were_put_and_others_are_named(
     assert len(said) == 1
 
 
+def test_pictures_of_the_sets_own_text_and_of_comments_cost_nobody_a_page(
+    course: Path, canned_grades: Callable, generate: Callable
+) -> None:
+    """Pasted by the instructor, lying beside the notebook, quoted in a comment, or elsewhere."""
+    path = course / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    told = notebook.cells[0]
+    told.source += "\n\n![](attachment:a%20(1).png) ![](my%20figure.png) ![far](http://far/x.png)"
+    told.attachments = {"a (1).png": {"image/png": text(PNG)}}
+    nbformat.write(notebook, path)
+    path.with_name("my figure.png").write_bytes(JPEG)
+    generate(course)
+    shutil.rmtree(course / "submitted" / "ada" / ASSIGNMENT)
+    shutil.copytree(course / "release" / ASSIGNMENT, course / "submitted" / "ada" / ASSIGNMENT)
+    answer(course, "ada", "Mine.")
+    canned_grades(course)
+    with Course(course).gradebook() as gradebook:
+        comments = gradebook.find_submission_notebook(ASSIGNMENT, ASSIGNMENT, "ada").comments
+        next(c for c in comments if c.name == "why").manual_comment = "![gone](attachment:b.png)"
+        gradebook.db.commit()
+    deliver(Course(course), ASSIGNMENT, ["ada"], release=False)
+    page = (course / "feedback" / "ada" / ASSIGNMENT / f"{ASSIGNMENT}.html").read_text("utf-8")
+    soup = bs4.BeautifulSoup(page, "html.parser")
+    shown = [base64.b64decode(tag["src"].partition(",")[2]) for tag in soup.find_all("img")]
+    assert shown == [PNG, JPEG]
+    assert soup.find("a", href="http://far/x.png").get_text() == "far"
+    assert "gone" in soup.get_text()
+
+
 def test_an_answer_in_another_cell_is_said(course: Path, canned_grades: Callable) -> None:
     path = course / "submitted" / "bob" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
     notebook = nbformat.read(path, as_version=4)
