@@ -395,6 +395,12 @@ def test_prints(tab):
     lines = "all => all.map(one => getComputedStyle(one).display)"
     assert set(tab.locator("div.math").evaluate_all(lines)) <= {"inline-flex"}
     assert all(len(answer) > 20 for answer in answers)
+    # An answer stays with its reason, and a heading that moves on leaves no frame behind.
+    styles = "(all, name) => all.map(one => getComputedStyle(one)[name])"
+    parts = tab.locator(".question-answers dd > div").evaluate_all(styles, "breakInside")
+    assert set(parts) <= {"avoid"}
+    frames = tab.locator("main :is(h2, h3) code").evaluate_all(styles, "borderTopWidth")
+    assert set(frames) <= {"0px"}
     tab.evaluate("dispatchEvent(new Event('afterprint'))")
     assert tab.evaluate(theme) == "dark"
     tab.evaluate(f"{theme} = 'light'")
