@@ -417,6 +417,8 @@ def test_a_phone_shows_drawings_equations_and_tables_without_scrolling(tab):
     assert not tab.evaluate(HARD_TO_SEE)
     assert not tab.evaluate(SCROLLS)
     assert not tab.evaluate(BROKEN_WORDS)
+    widths = tab.locator(".genindextable td").evaluate_all("all => all.map(td => td.clientWidth)")
+    assert min(widths, default=PHONE["width"]) > 300  # Sphinx says 33%, of three beside each other
     # To a screen reader a table whose rows are lists is a table still.
     for table in tab.locator("table.rows").all():
         head = [column for column in table.locator("th").all_inner_texts() if column]
