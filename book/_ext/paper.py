@@ -38,7 +38,7 @@ PAGE = """\
 @page cover {{ @bottom-center {{ content: none; }} }}
 .cover {{ page: cover; padding-top: 30vh; text-align: center; }}
 .contents {{ page: cover; }}
-.contents ul {{ list-style: none; padding: 0; }}
+.contents ul {{ list-style: none; padding: 0; break-inside: avoid; }}
 .chapter {{ break-before: page; }}
 {chapters}
 </style>

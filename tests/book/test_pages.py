@@ -395,6 +395,12 @@ def test_prints(tab):
     lines = "all => all.map(one => getComputedStyle(one).display)"
     assert set(tab.locator("div.math").evaluate_all(lines)) <= {"inline-flex"}
     assert all(len(answer) > 20 for answer in answers)
+    # An answer stays with its reason, and a heading that moves on leaves no frame behind.
+    styles = "(all, name) => all.map(one => getComputedStyle(one)[name])"
+    parts = tab.locator(".question-answers dd > div").evaluate_all(styles, "breakInside")
+    assert set(parts) <= {"avoid"}
+    frames = tab.locator("main :is(h2, h3) code").evaluate_all(styles, "borderTopWidth")
+    assert set(frames) <= {"0px"}
     tab.evaluate("dispatchEvent(new Event('afterprint'))")
     assert tab.evaluate(theme) == "dark"
     tab.evaluate(f"{theme} = 'light'")
@@ -411,6 +417,8 @@ def test_a_phone_shows_drawings_equations_and_tables_without_scrolling(tab):
     assert not tab.evaluate(HARD_TO_SEE)
     assert not tab.evaluate(SCROLLS)
     assert not tab.evaluate(BROKEN_WORDS)
+    widths = tab.locator(".genindextable td").evaluate_all("all => all.map(td => td.clientWidth)")
+    assert min(widths, default=PHONE["width"]) > 300  # Sphinx says 33%, of three beside each other
     # To a screen reader a table whose rows are lists is a table still.
     for table in tab.locator("table.rows").all():
         head = [column for column in table.locator("th").all_inner_texts() if column]
