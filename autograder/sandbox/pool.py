@@ -118,8 +118,7 @@ class WarmPool:
             write_accounts(self.directory)
             for path in (kernels, code, *code.rglob("*")):  # whatever the umask is
                 path.chmod(0o755)
-            said = json.dumps(terms(self.limits, self.withheld, self.packages))
-            (self.directory / "terms.json").write_text(said, encoding="utf-8")
+            self._describe()
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             listener.bind(str(self.directory / "listener"))
             listener.listen(64)
@@ -152,6 +151,10 @@ class WarmPool:
         except BaseException:
             self.close()
             raise
+
+    def _describe(self) -> None:
+        said = json.dumps(terms(self.limits, self.withheld, self.packages))
+        (self.directory / "terms.json").write_text(said, encoding="utf-8")
 
     def close(self) -> None:
         """Kills all kernels of the pool and removes its folder."""

@@ -23,14 +23,13 @@ from typing import Any
 from nbgrader.api import Gradebook
 
 from autograder.grading.configuration import left
-from autograder.grading.submissions.files import open_plain
+from autograder.grading.submissions.files import STAMP, open_plain
 from autograder.grading.wording import listed, meant
 from autograder.nbgrader_internals import CourseDirectory, ExchangeCollect, ignore_patterns
 
 MAX_NAMED = 5  # of one submission's files that are left out
 NEW, NEWER = "Collecting submission", "Updating submission"
 DELAY = timedelta(minutes=10)  # between a submission's time and the end of its copying
-STAMP = "timestamp.txt"
 NOBODY = ""  # stands for the student of a folder that is left out
 
 

@@ -31,9 +31,9 @@ from autograder.grading.platforms.downloads import (
     sender,
 )
 from autograder.grading.platforms.roster import Roster, read_worksheet
+from autograder.grading.submissions.files import STAMP
 from autograder.grading.wording import inert, words
 
-STAMP = "timestamp.txt"
 ASKED = ("Identifier", "Grade", "Last modified (grade)")  # by Moodle, when it takes marks
 LOCKED = (
     "Moodle's worksheet says that the grade cannot be changed, so Moodle will not take the mark."

@@ -23,6 +23,7 @@ from autograder.grading.course import Blueprint
 from autograder.grading.submissions.files import (
     NOTEBOOK,
     SCRATCH,
+    STAMP,
     Unfit,
     digest,
     fit,
@@ -285,20 +286,20 @@ def _is_changed(answers: Mapping[str, str], blueprint: Blueprint) -> bool:
 
 def _check_timestamp(files: dict[str, bytes], repairs: list[str]) -> None:
     """Makes sure that the time of the submission is one, and is written as nbgrader reads it."""
-    if "timestamp.txt" not in files:
+    if STAMP not in files:
         return
     try:
-        text = read_text(files["timestamp.txt"])[0].strip()
+        text = read_text(files[STAMP])[0].strip()
     except UnicodeDecodeError:
-        raise Unfit("timestamp.txt is not text.") from None
+        raise Unfit(f"{STAMP} is not text.") from None
     try:
         when = parse_utc(text) if text else None
     except (ValueError, OverflowError):
-        raise Unfit(f"timestamp.txt holds {text[:40]!r}, which is not a time.") from None
-    files["timestamp.txt"] = text.encode()
+        raise Unfit(f"{STAMP} holds {text[:40]!r}, which is not a time.") from None
+    files[STAMP] = text.encode()
     if when is None:
         return
-    said = f"timestamp.txt says {text[:40]!r}, which nbgrader reads as {when:%Y-%m-%d %H:%M:%S} UTC"
+    said = f"{STAMP} says {text[:40]!r}, which nbgrader reads as {when:%Y-%m-%d %H:%M:%S} UTC"
     zone = " ".join(text.split(" ")[2:]) or "UTC"
     try:
         ZoneInfo(zone)

@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from autograder.grading.wording import Plain
 
+STAMP = "timestamp.txt"  # says when a submission was handed in
 MAX_FILES = 500
 MAX_WALK = 50_000  # files and folders that are looked at
 MAX_DEPTH = 8  # of nested folders
@@ -85,7 +86,7 @@ def read_files(
         Unfit: When a file without which nothing can be graded is left out.
     """
     files, left_out = {}, {}
-    chosen = [name for name in (*sorted(needed), "timestamp.txt") if os.path.lexists(root / name)]
+    chosen = [name for name in (*sorted(needed), STAMP) if os.path.lexists(root / name)]
     try:
         names = list(_walk(root, ignore, left_out))
     except _TooMany:
@@ -102,7 +103,7 @@ def read_files(
     order = lambda name: (name not in chosen, name not in found, sizes[name], name)  # noqa: E731
     for name in sorted(sizes, key=order):
         most, limit = room, "c.Sandbox.scratch_mb"
-        if name == "timestamp.txt":
+        if name == STAMP:
             most, limit = MAX_TIMESTAMP, "MAX_TIMESTAMP"
         elif name in needed:
             most, limit = MAX_NOTEBOOK, "MAX_NOTEBOOK"

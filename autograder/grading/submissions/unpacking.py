@@ -11,6 +11,7 @@ from contextlib import suppress
 from autograder.grading.submissions.files import (
     MAX_FILES,
     MAX_NOTEBOOK,
+    STAMP,
     is_litter,
     is_notebook,
     taken,
@@ -89,7 +90,7 @@ def _entries(raw: bytes) -> Iterator[tuple[str, bytes]]:
             name = name_of(entry)
             parts = name.split("/")
             # Only the platform or the exchange says when something was handed in.
-            if entry.is_dir() or any(map(is_litter, parts)) or parts[-1] == "timestamp.txt":
+            if entry.is_dir() or any(map(is_litter, parts)) or parts[-1] == STAMP:
                 continue
             if entry.compress_type not in PLAIN or not {"", ".", ".."}.isdisjoint(parts):
                 raise ValueError
