@@ -37,9 +37,14 @@ class Commands(TyperGroup):
             found = super().invoke(ctx)
             sys.stdout.flush()
         except KeyboardInterrupt as stopped:
-            resumes = ctx.invoked_subcommand == "distill"
-            going_on = " The same command with --resume goes on." if resumes else ""
-            typer.echo(f"kdlab: {stopped or 'stopped'}.{going_on}", err=True)
+            said, going_on = str(stopped) or "stopped", ""
+            if ctx.invoked_subcommand == "distill":
+                # A teacher that is trained for the run writes no checkpoint.
+                kept = not str(stopped) or "resume=True" in said
+                going_on = (
+                    f" The same command {'with --resume goes on' if kept else 'begins anew'}."
+                )
+            typer.echo(f"kdlab: {said}.{going_on}", err=True)
             raise typer.Exit(130) from None
         return found
 

@@ -13,7 +13,6 @@ the *linear* path. Any other run takes the *dense* one, and says why.
 from __future__ import annotations
 
 import copy
-import json
 import logging
 import math
 import random
@@ -71,7 +70,7 @@ from kdlab.paths import (
     in_pieces_again,
     targets_for,
 )
-from kdlab.records import to_json
+from kdlab.records import step_of, to_json
 from kdlab.sampler import micro_batches
 from kdlab.schedules import ConstantLambda, LambdaSchedule, Metric
 from kdlab.teachers import Teacher, as_teacher
@@ -157,6 +156,9 @@ class DistillationTrainer:
 
     def fit(self, train: Rows, eval: Rows | None = None, *, resume: bool = False) -> History:
         """Train for ``config.steps`` steps. Runs in several threads of a process take turns.
+
+        All threads of a process draw random numbers from one generator: with dropout, a run beside
+        which another thread evaluates a model does not repeat number for number.
 
         Args:
             train: rows ``{"input_ids": [T], "labels": [T]}`` of any length, labels not shifted, and
@@ -574,7 +576,7 @@ class DistillationTrainer:
         kept, metrics = [], self.out / METRICS
         if self.step and metrics.exists():
             for line in metrics.read_text(encoding="utf-8").splitlines(keepends=True):
-                if not line.endswith("\n") or json.loads(line)["step"] > self.step:
+                if not line.endswith("\n") or step_of(line) > self.step:
                     break
                 kept.append(line)
         metrics.write_text("".join(kept), encoding="utf-8", newline="\n")
