@@ -37,14 +37,12 @@ class Commands(TyperGroup):
             found = super().invoke(ctx)
             sys.stdout.flush()
         except KeyboardInterrupt as stopped:
-            said, going_on = str(stopped) or "stopped", ""
+            said, then = str(stopped), ""
             if ctx.invoked_subcommand == "distill":
                 # A teacher that is trained for the run writes no checkpoint.
-                kept = not str(stopped) or "resume=True" in said
-                going_on = (
-                    f" The same command {'with --resume goes on' if kept else 'begins anew'}."
-                )
-            typer.echo(f"kdlab: {said}.{going_on}", err=True)
+                again = "with --resume goes on" if not said or "resume=" in said else "begins anew"
+                then = f" The same command {again}."
+            typer.echo(f"kdlab: {said or 'stopped'}.{then}", err=True)
             raise typer.Exit(130) from None
         return found
 
