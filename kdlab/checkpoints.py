@@ -177,8 +177,8 @@ def _left_out(parts: Sequence[nn.Module]) -> Iterator[None]:
             hook.remove()
 
 
-UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, UnpicklingError)
-UNREADABLE += (KeyError, TypeError, AttributeError)  # it holds something else
+DAMAGED = (OSError, EOFError, RuntimeError, ValueError, UnpicklingError)
+SOMETHING_ELSE = (KeyError, TypeError, AttributeError)
 
 
 @contextmanager
@@ -188,7 +188,7 @@ def _whole(folder: Path) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError:
         raise
-    except UNREADABLE as error:
+    except (*DAMAGED, *SOMETHING_ELSE) as error:
         why = " ".join(str(error).split())
         raise ValueError(
             f"the checkpoint in {folder} is damaged ({type(error).__name__}: {why:.200}); remove "

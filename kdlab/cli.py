@@ -143,9 +143,11 @@ def main(
 ) -> None:
     """Where a console or a file lacks a letter, λ for one, its number is written."""
     stream = sys.stdout
-    if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+    # In the locale C, Python lets through the bytes of names alone.
+    if isinstance(stream, TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+        before = stream.errors
         stream.reconfigure(errors="backslashreplace")
-        context.call_on_close(lambda: stream.reconfigure(errors="strict"))
+        context.call_on_close(lambda: stream.reconfigure(errors=before))
 
 
 @app.command()

@@ -569,6 +569,8 @@ def test_a_file_is_no_folder(tmp_path):
     for resume in (False, True):
         with pytest.raises(ValueError, match="out is a file; a run needs a folder"):
             trainer(out=tmp_path / "out" / "run").fit(rows(), resume=resume)
+    with pytest.raises(ValueError, match=r"\\udcc3' is no path in UTF-8; .*PYTHONUTF8=1"):
+        distill(tmp_path / "\udcc3", Recipe(), device="cpu")
 
 
 def test_a_trainer_leaves_a_folder_that_is_only_called_as_checkpoints_are(tmp_path):
