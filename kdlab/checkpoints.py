@@ -29,6 +29,7 @@ from torch.distributed.checkpoint.state_dict import (
     set_state_dict,
 )
 
+from kdlab.arguments import check_whole
 from kdlab.batches import Rows, batch_of
 from kdlab.config import TrainConfig
 from kdlab.divergences import divergence_name
@@ -110,28 +111,30 @@ def load_checkpoint(
         raise ValueError(f"{folder} was written by another version of kdlab; begin the run anew")
     with _whole(folder):
         progress: dict[str, Any] = json.loads((folder / "progress.json").read_text("utf-8"))
+        begun, schedule = dict(progress["run"]), with_numbers(progress["schedule"])
+        step = check_whole("step", progress["step"], least=0)
     for key, value in json.loads(to_json(identity)).items():
-        if progress["run"].get(key) != value:
+        if begun.get(key) != value:
             raise ValueError(
-                f"the checkpoint is of a run with {key} {progress['run'].get(key)}, but this one "
+                f"the checkpoint is of a run with {key} {begun.get(key)}, but this one "
                 f"has {value}; give it a folder of its own, or run it without resume"
             )
     with _whole(folder):
         model_state = torch.load(folder / "student.pt", map_location="cpu", mmap=True)
         optimizer_state = torch.load(folder / "optimizer.pt", map_location="cpu")
-    set_state_dict(
-        student,
-        _plain(optimizer),
-        model_state_dict=model_state,
-        optim_state_dict=optimizer_state,
-        options=StateDictOptions(full_state_dict=True, strict=not _as_loaded(student)),
-    )
+        set_state_dict(
+            student,
+            _plain(optimizer),
+            model_state_dict=model_state,
+            optim_state_dict=optimizer_state,
+            options=StateDictOptions(full_state_dict=True, strict=not _as_loaded(student)),
+        )
     draws = folder / f"random-{accelerator.process_index}.pt"
     if draws.exists():  # there may be more processes now than there were
         with _whole(folder):
             states = torch.load(draws, weights_only=False)
         _set_random_states(states)
-    return progress | {"schedule": with_numbers(progress["schedule"])}
+    return {"step": step, "schedule": schedule}
 
 
 def _as_loaded(student: nn.Module) -> list[nn.Module]:
@@ -164,15 +167,22 @@ def _left_out(parts: Sequence[nn.Module]) -> Iterator[None]:
             hook.remove()
 
 
+DAMAGED = (OSError, EOFError, RuntimeError, ValueError, UnpicklingError)
+SOMETHING_ELSE = (KeyError, TypeError, AttributeError)
+
+
 @contextmanager
 def _whole(folder: Path) -> Iterator[None]:
     """A file that cannot be read is one sentence."""
     try:
         yield
-    except (OSError, EOFError, RuntimeError, ValueError, UnpicklingError) as error:
+    except torch.OutOfMemoryError:
+        raise
+    except (*DAMAGED, *SOMETHING_ELSE) as error:
+        why = " ".join(str(error).split())
         raise ValueError(
-            f"the checkpoint in {folder} is damaged ({type(error).__name__}: {error}); remove it "
-            "and begin the run anew"
+            f"the checkpoint in {folder} is damaged ({type(error).__name__}: {why:.200}); remove "
+            "it and begin the run anew"
         ) from error
 
 

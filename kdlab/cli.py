@@ -41,9 +41,12 @@ class Commands(TyperGroup):
             found = super().invoke(ctx)
             sys.stdout.flush()
         except KeyboardInterrupt as stopped:
-            resumes = ctx.invoked_subcommand == "distill"
-            going_on = " The same command with --resume goes on." if resumes else ""
-            typer.echo(f"kdlab: {stopped or 'stopped'}.{going_on}", err=True)
+            said, then = str(stopped), ""
+            if ctx.invoked_subcommand == "distill":
+                # A teacher that is trained for the run writes no checkpoint.
+                again = "with --resume goes on" if not said or "resume=" in said else "begins anew"
+                then = f" The same command {again}."
+            typer.echo(f"kdlab: {said or 'stopped'}.{then}", err=True)
             raise typer.Exit(130) from None
         return found
 
@@ -144,9 +147,11 @@ def main(
 ) -> None:
     """Where a console or a file lacks a letter, λ for one, its number is written."""
     stream = sys.stdout
-    if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+    # In the locale C, Python lets through the bytes of names alone.
+    if isinstance(stream, TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+        before = stream.errors
         stream.reconfigure(errors="backslashreplace")
-        context.call_on_close(lambda: stream.reconfigure(errors="strict"))
+        context.call_on_close(lambda: stream.reconfigure(errors=before))
 
 
 @app.command()

@@ -36,10 +36,20 @@ def as_path(value: object, name: str = "the path") -> Path:
 
 
 def check_folder(path: Path) -> None:
-    """Raise ValueError if no folder can be here, because a file has its name, or that of a parent.
+    """Raise ValueError if no folder of a run can be here.
+
+    A file may have its name, or that of a parent; or the name is no UTF-8, which what writes
+    weights needs.
 
     >>> check_folder(Path("a folder that is not there yet"))
     """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"{str(path)!r} is no path in UTF-8; choose another, or, in the locale C, set "
+            "PYTHONUTF8=1"
+        ) from None
     there = next((each for each in (path, *path.parents) if each.exists()), path)
     if there.exists() and not there.is_dir():
         raise ValueError(f"{there} is a file; a run needs a folder for all that it writes")

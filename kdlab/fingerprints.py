@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from copy import copy
+from typing import Any, cast
 
 import torch
 import torch.nn as nn
@@ -13,7 +15,34 @@ from torch import Tensor
 
 def model_sha256(model: nn.Module, at_most: int | None = None) -> str:
     """A fingerprint of a model's weights, wherever they are; of so many of each tensor at most."""
-    return tensors_sha256(model.state_dict(), at_most)
+    with _kept(model) as rounded:
+        state = model.state_dict()
+    return tensors_sha256(
+        {name: value for name, value in state.items() if not name.startswith(rounded)}, at_most
+    )
+
+
+@contextmanager
+def _kept(model: nn.Module) -> Iterator[tuple[str, ...]]:
+    """Weights in 4 bits of bitsandbytes stay as they are; and how names of their scales begin.
+
+    On processors with AVX512-BF16 it stores them in another order once they are asked, with their
+    scales in bfloat16, and its state_dict puts the order back in the model itself: the model would
+    answer differently after each fingerprint, and have another one before it was asked.
+    """
+    found = [
+        (weight, weight.data, weight.quant_state, copy(vars(weight.quant_state)), f"{name}.weight.")
+        for name, part in model.named_modules()
+        if getattr(part, "support_avx512bf16_for_cpu", False)
+        and hasattr(weight := cast(Any, part).weight, "quant_state")
+        and weight.device.type == "cpu"
+    ]
+    try:
+        yield tuple(prefix for *_, prefix in found)
+    finally:
+        for weight, data, scales, content, _ in found:
+            weight.data, weight.quant_state = data, scales
+            vars(scales).update(content)
 
 
 def tensors_sha256(tensors: Mapping[str, Any], at_most: int | None = None) -> str:

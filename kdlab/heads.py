@@ -10,9 +10,10 @@ nothing to its logits once its head has made them: :func:`why_not_left_out` look
 from __future__ import annotations
 
 import copy
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, cast
 
 import torch
@@ -173,7 +174,11 @@ def unchanged(*models: nn.Module) -> Iterator[None]:
     ]
     buffers = [(b, b.clone()) for m in modules for b in m._buffers.values() if b is not None]
     written = _WrittenTo(p for m in modules for p in m._parameters.values() if p is not None)
-    with kept_random_state(), torch.no_grad():
+    # What is compiled runs as it is written: PyTorch compiles nothing beside what looks on. Its
+    # compiler takes seconds to import, and whatever is compiled has imported it.
+    compiles = "torch._dynamo" in sys.modules
+    eagerly = torch.compiler.set_stance("force_eager") if compiles else nullcontext()
+    with kept_random_state(), torch.no_grad(), eagerly:
         try:
             with written:
                 yield
@@ -198,6 +203,8 @@ class _WrittenTo(TorchDispatchMode):  # type: ignore[no-untyped-call]
     Copies of all weights would take a model's memory twice; nearly no model writes to any.
     """
 
+    supports_higher_order_operators = True  # such as flex attention, which have no schema
+
     def __init__(self, weights: Iterable[Tensor]):
         super().__init__()  # type: ignore[no-untyped-call]
         # A weight in pieces is a tensor of another class, which the pieces are not written through.
@@ -211,7 +218,7 @@ class _WrittenTo(TorchDispatchMode):  # type: ignore[no-untyped-call]
         arguments: tuple[Any, ...] = (),
         named: dict[str, Any] | None = None,
     ) -> Any:
-        if operation._schema.is_mutable:
+        if isinstance(operation, torch._ops.OpOverload) and operation._schema.is_mutable:
             for tensor in (*arguments, *(named or {}).values()):
                 weight = self.weights.pop(_memory(tensor), None) if type(tensor) in PLAIN else None
                 if weight is not None:

@@ -20,8 +20,9 @@ def interruptible() -> Iterator[threading.Event]:
         interrupted.set()
 
     previous = signal.getsignal(signal.SIGINT)
-    if previous is None or threading.current_thread() is not threading.main_thread():
-        yield interrupted  # nobody could put back what is there, or set it
+    kept = previous in (None, signal.SIG_IGN)  # None: of a program around Python
+    if kept or threading.current_thread() is not threading.main_thread():
+        yield interrupted
         return
     signal.signal(signal.SIGINT, ask)
     try:

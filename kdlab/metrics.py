@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kdlab.config import History
 from kdlab.files import named
-from kdlab.records import to_json
+from kdlab.records import step_of, to_json
 
 METRICS = "metrics.jsonl"
 
@@ -36,7 +35,7 @@ class MetricsFile:
         kept, self.path = [], out / METRICS
         if step and self.path.exists():
             for line in self.path.read_text(encoding="utf-8").splitlines(keepends=True):
-                if not line.endswith("\n") or json.loads(line)["step"] > step:
+                if not line.endswith("\n") or step_of(line) > step:
                     break
                 kept.append(line)
         self.path.write_text("".join(kept), encoding="utf-8", newline="\n")

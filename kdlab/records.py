@@ -61,6 +61,19 @@ def with_numbers(value: Any) -> Any:
     return WORDS.get(value, value) if isinstance(value, str) else value
 
 
+def step_of(line: str) -> float:
+    """The step that a line of a run's metrics is of; infinity if it is no record.
+
+    >>> step_of('{"kind": "train", "step": 7}'), step_of("owls")
+    (7, inf)
+    """
+    try:
+        step = json.loads(line)["step"]
+    except (ValueError, LookupError, TypeError):
+        return math.inf
+    return step if isinstance(step, int) else math.inf
+
+
 def _in_words(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _in_words(part) for name, part in value.items()}

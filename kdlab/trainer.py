@@ -145,6 +145,9 @@ class DistillationTrainer:
     def fit(self, train: Rows, eval: Rows | None = None, *, resume: bool = False) -> History:
         """Train for ``config.steps`` steps. Runs in several threads of a process take turns.
 
+        All threads of a process draw random numbers from one generator: with dropout, a run beside
+        which another thread evaluates another model does not repeat number for number.
+
         Args:
             train: rows ``{"input_ids": [T], "labels": [T]}`` of any length, labels not shifted, and
                 what else both models take; a Hugging Face dataset is one.

@@ -107,8 +107,27 @@ def test_a_byte_that_is_no_character_is_told(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "words", [["distill", "--out"], ["cache-teacher", "--corpus", "a", "--out"]]
+    ("stopped", "then"),
+    [
+        ("stopped after step 2 of 9; the same call with resume=True goes on", "--resume goes on."),
+        (
+            "stopped after step 2 of 9",
+            "command begins anew.",
+        ),  # of a teacher, of which none is kept
+        ("", "--resume goes on."),
+    ],
 )
+def test_after_ctrl_c_it_is_said_what_the_same_command_does(stopped, then, tmp_path, monkeypatch):
+    def interrupted(*_, **named):
+        raise KeyboardInterrupt(stopped)
+
+    monkeypatch.setattr(kdlab.runs, "distill", interrupted)
+    found = kdlab_("distill", "--out", tmp_path / "run")
+    assert found.exit_code == 130
+    assert found.output.endswith(f"{then}\n")
+
+
+@pytest.mark.parametrize("words", [["distill", "--out"], ["cache-teacher", "--out"]])
 def test_where_nothing_can_be_written_no_teacher_is_trained(words, tmp_path, monkeypatch):
     monkeypatch.setattr(kdlab.runs.Ingredients, "of", lambda *_, **named: 1 / 0)
     monkeypatch.setattr("os.access", lambda path, mode: False)  # as in a folder of another account

@@ -223,8 +223,10 @@ def test_accelerate_is_a_user_s_to_set_up_before_a_run_and_after_it(own_state, o
     assert not mine.sync_gradients
 
 
-def test_handlers_that_python_did_not_set_stay(monkeypatch):
-    monkeypatch.setattr(signal, "getsignal", lambda number: None)  # as of a program around Python
+@pytest.mark.parametrize("found", [None, signal.SIG_IGN])
+def test_handlers_that_python_did_not_set_stay(monkeypatch, found):
+    """As of a program around Python, and of a shell that starts something in the background."""
+    monkeypatch.setattr(signal, "getsignal", lambda number: found)
     monkeypatch.setattr(signal, "signal", lambda *arguments: 1 / 0)
     fit()()
 

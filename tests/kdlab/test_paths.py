@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 import torch
 import torch.nn as nn
+from torch.nn.attention.flex_attention import flex_attention
 
 from kdlab import (
     AdaptersOffTeacher,
@@ -379,6 +380,21 @@ def test_nothing_that_a_model_writes_to_is_left_written_to():
     assert not model.lm_head._forward_hooks
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name]), name
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # PyTorch warns of what its own compiler does
+def test_what_is_compiled_whole_is_asked_as_it_is_written():
+    """As flex attention is by transformers; PyTorch refuses to compile beside what looks on."""
+    ids, queries = torch.arange(8)[None], torch.ones(1, 1, 4, 4)
+    model = gpt().eval()
+    whole = torch.compile(model, backend="eager", fullgraph=True)
+    with torch.no_grad():
+        expected = model(ids)
+    with unchanged(whole):
+        assert torch.equal(whole(ids), expected)
+        assert torch.allclose(flex_attention(queries, queries, queries), queries)
+    torch._dynamo.reset()
 
 
 # --- adapters ---

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
@@ -374,6 +375,12 @@ def test_a_letter_that_a_console_lacks_is_printed_by_its_number(monkeypatch):
     monkeypatch.setattr(kdlab.runs.Chat, "say", lambda *_, **named: "λ·猫")
     result = CliRunner(charset="cp1252").invoke(app, ["chat", ".", "--say", "hello"])
     assert (result.exit_code, result.output) == (0, "\\u03bb·\\u732b\n")
+    stream = TextIOWrapper(BytesIO(), "ascii", errors="surrogateescape")  # as in the locale C
+    monkeypatch.setattr("sys.stdout", stream)
+    monkeypatch.setenv("COLUMNS", "40")  # so that words are cut
+    app(["distill", "--help"], standalone_mode=False)
+    assert b"\\u2026" in stream.buffer.getvalue()
+    assert stream.errors == "surrogateescape"
 
 
 # --- a run whose text or folder is no longer what it was ---

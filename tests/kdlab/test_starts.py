@@ -569,6 +569,8 @@ def test_a_file_is_no_folder(tmp_path):
     for resume in (False, True):
         with pytest.raises(ValueError, match="out is a file; a run needs a folder"):
             trainer(out=tmp_path / "out" / "run").fit(rows(), resume=resume)
+    with pytest.raises(ValueError, match=r"\\udcc3' is no path in UTF-8; .*PYTHONUTF8=1"):
+        distill(tmp_path / "\udcc3", Recipe(), device="cpu")
 
 
 def test_a_trainer_leaves_a_folder_that_is_only_called_as_checkpoints_are(tmp_path):
@@ -739,6 +741,28 @@ def test_a_damaged_checkpoint_is_one_sentence(tmp_path, file, left):
     again = DistillationTrainer(gpt(), gpt(1), CombinedObjective(), config=config, out=tmp_path)
     with pytest.raises(ValueError, match=r"is damaged .* begin the run anew"):
         again.fit(rows(), resume=True)
+
+
+def test_a_checkpoint_that_holds_something_else_is_one_sentence(tmp_path):
+    config = TrainConfig(steps=2, batch_size=4, device="cpu", checkpoint_every=2)
+    DistillationTrainer(gpt(), gpt(1), CombinedObjective(), config=config, out=tmp_path).fit(rows())
+    again = DistillationTrainer(gpt(), gpt(1), CombinedObjective(), config=config, out=tmp_path)
+    progress = tmp_path / "checkpoint" / "progress.json"
+    whole = progress.read_text()
+    for odd in ([], {"step": 2}, json.loads(whole) | {"step": "two"}):
+        progress.write_text(json.dumps(odd))
+        with pytest.raises(ValueError, match=r"is damaged .* begin the run anew"):
+            again.fit(rows(), resume=True)
+    progress.write_text(whole)
+    metrics = (tmp_path / "metrics.jsonl").read_text()
+    (tmp_path / "metrics.jsonl").write_text("owls\n")
+    with pytest.raises(ValueError, match=r"metrics\.jsonl has 0 of the 2 steps"):
+        again.fit(rows(), resume=True)
+    (tmp_path / "metrics.jsonl").write_text(metrics)
+    for odd in ([1], {"token_embedding.weight": torch.zeros(1)}):
+        torch.save(odd, tmp_path / "checkpoint" / "student.pt")
+        with pytest.raises(ValueError, match=r"is damaged .* begin the run anew"):
+            again.fit(rows(), resume=True)
 
 
 def test_a_checkpoint_knows_what_was_trained(tmp_path):
