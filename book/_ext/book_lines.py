@@ -1,4 +1,4 @@
-"""Where lines break: not within "λ = 4", not between a formula or a piece of code and the
+"""Where lines break: not within "λ = 4", not between a formula or a word of code and the
 mark behind it, and not after each word of a long text in a table.
 
 A cell with more text than fits a line gets the class ``long``, for which book.css keeps some width.
@@ -12,6 +12,7 @@ from sphinx.application import Sphinx
 
 EQUATION = re.compile(r"(\b[A-Za-zα-ω]) (=) (?=[\d∞−-])")
 LONG = 24  # characters
+CODE = re.compile(r"\S+")
 MARK = re.compile(r"[.,;:?!)]+")
 
 
@@ -35,12 +36,13 @@ def keep_together(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def is_one(node: nodes.Node) -> bool:
-    """Whether it is a formula or a piece of code, after which a line could break."""
+    """Whether it is a formula or a word of code, after which a line could break."""
     code = node[0] if isinstance(node, addnodes.pending_xref) else node  # a link to what it names
-    return isinstance(node, nodes.math) or isinstance(code, nodes.literal)
+    is_code = isinstance(code, nodes.literal) and CODE.fullmatch(code.astext())
+    return isinstance(node, nodes.math) or bool(is_code)
 
 
 def setup(app: Sphinx) -> dict:
     app.connect("doctree-read", keep_together)
     safe = {"parallel_read_safe": True, "parallel_write_safe": True}
-    return {"version": "2", "env_version": 4, **safe}  # pages that are read already are read anew
+    return {"version": "2", "env_version": 5, **safe}  # pages that are read already are read anew

@@ -72,8 +72,8 @@ BROKEN_WORDS = """() => {
         return mark.getBoundingClientRect().top > boxes(code).at(-1).bottom - 2;
     };
     const codes = [...document.querySelectorAll("main :is(p, li) code")]
-        .filter(code => code.checkVisibility() && !code.closest("pre"));
-    return codes.filter(code => isAlone(code) || (/^\\S*$/.test(code.textContent)
-        && [...code.querySelectorAll(".pre")].some(part => boxes(part).length > 1)))
+        .filter(code => code.checkVisibility() && /^\\S+$/.test(code.textContent));
+    return codes.filter(code => isAlone(code)
+        || [...code.querySelectorAll(".pre")].some(part => boxes(part).length > 1))
         .map(code => code.textContent);
 }"""
