@@ -184,6 +184,14 @@ def _tensor(name: str, value: Any) -> Tensor:
     return torch.as_tensor(array, device="cpu")  # whatever the default device is
 
 
+def rows_of_table(data: Any) -> str:
+    """How rows are had of a table of pandas or of polars, in words; nothing if it is none."""
+    if not hasattr(data, "columns"):
+        return ""
+    names = {"iloc": 'its to_dict("records")', "to_dicts": "its to_dicts()"}
+    return next((how for name, how in names.items() if hasattr(data, name)), "")
+
+
 def check_rows(
     data: Any, name: str = "train", *, ignore_index: int = -100, labels: bool = True
 ) -> None:
@@ -202,10 +210,9 @@ def check_rows(
             f"{name} is a {kind} with {', '.join(map(str, list(data)[:4]))}: a data set of rows is "
             "needed, such as one of its splits"
         )
-    if hasattr(data, "to_dict") and hasattr(data, "iloc") and hasattr(data, "columns"):
+    if remedy := rows_of_table(data):
         raise ValueError(
-            f"{name} is a {kind}, which gives columns: a data set of rows is needed, "
-            'its to_dict("records")'
+            f"{name} is a {kind}, which gives columns: a data set of rows is needed, {remedy}"
         )
     if isinstance(data, DataLoader):
         raise ValueError(f"{name} is a DataLoader; give its data set, and the batch size by itself")

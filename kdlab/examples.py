@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from kdlab.arguments import checked
+from kdlab.batches import rows_of_table
 from kdlab.data import check_characters, held_out, hugging_face
 from kdlab.tables import without_filled
 
@@ -265,8 +266,8 @@ def check_conversations(data: Any) -> None:
         remedy = "one of its splits"
         if {"messages", "conversations", "prompt"} & data.keys():
             remedy = "for one row, a list of it"
-    elif hasattr(data, "iloc") and hasattr(data, "to_dict"):
-        remedy = 'its to_dict("records")'
+    elif of_table := rows_of_table(data):
+        remedy = of_table
     elif isinstance(data, Examples):
         remedy = "its .train or .validation"
     elif isinstance(data, str | Path):

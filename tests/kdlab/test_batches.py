@@ -208,6 +208,12 @@ class Columns:
     columns, iloc, to_dict = ["input_ids"], None, None
 
 
+class OfPolars:
+    """The same of polars, whose rows are tables, too."""
+
+    columns, to_dicts = ["input_ids"], None
+
+
 ROW = {"input_ids": [1, 2, 3], "labels": [1, 2, 3]}
 
 
@@ -236,6 +242,7 @@ ROW = {"input_ids": [1, 2, 3], "labels": [1, 2, 3]}
         (DataLoader([ROW]), "train is a DataLoader; give its data set"),
         ({"input_ids": [[1, 2]], "labels": [[1, 2]]}, "train is a dict of columns: .*from_dict"),
         (Columns(), r'train is a Columns, which gives columns: .* its to_dict\("records"\)'),
+        (OfPolars(), r"train is a OfPolars, which gives columns: .* its to_dicts\(\)"),
         (None, "train must be a data set of rows, got NoneType None"),
         (rows, r"train must be a data set of rows, got function; call it: list\(train\(\)\)"),
         ({1: ROW}.values(), r"train is a dict_values, a stream: .*itertools.islice\(data"),

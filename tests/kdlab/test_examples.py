@@ -247,6 +247,7 @@ def test_rows_of_pandas_are_read():
     with pytest.raises(ValueError, match=r"a DataFrame: .*its to_dict\(.records.\)"):
         Examples.of(frame)
     assert len(Examples.of(frame.to_dict("records")).conversations) == 3
+    assert len(Examples.of(pandas.Series(frame.to_dict("records"))).conversations) == 3
 
 
 def test_no_question_is_in_both_splits():
