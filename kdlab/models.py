@@ -333,7 +333,8 @@ def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
     >>> every_nth_layer(TinyGPT("tiny-teacher"), 2).config.n_layer
     2
     """
-    if hasattr(model, "get_base_model") or getattr(model, "_hf_peft_config_loaded", False):
+    has_adapters = any(hasattr(part, "adapter_layer_names") for part in model.modules())  # of PEFT
+    if has_adapters or hasattr(model, "get_base_model"):
         raise ValueError("adapters belong to their layers; take those of model.merge_and_unload()")
     path, layers = _layers(model)
     total = len(layers)

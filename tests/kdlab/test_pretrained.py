@@ -358,7 +358,7 @@ def test_tokens_that_a_teacher_has_no_entry_for_are_told_before_a_step(folder, t
 def test_layers_with_adapters_in_them_are_not_taken(llama):
     peft = pytest.importorskip("peft")
     model, _ = load_both(llama)
-    # As transformers' add_adapter does, which in 5.24 asks for a PEFT that is not there yet.
+    # Not with transformers' add_adapter, which in 5.24 asks for a PEFT that is not there yet.
     peft.inject_adapter_in_model(peft.LoraConfig(target_modules=["q_proj"]), model)
     with pytest.raises(ValueError, match="adapters belong to their layers"):
         every_nth_layer(model, 2)
