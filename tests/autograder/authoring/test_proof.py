@@ -280,6 +280,9 @@ def test_a_task_is_added(course: Path) -> None:
     ]
     nbformat.write(notebook, path)
     assert "The graded cell 'spread' has no check of that name." in problems(course, 1)
+    row = "| 2 | Say why | 5 | 2 |"
+    assert "has points in 2 of its rows, and 3 tasks" in "".join(problems(course, 1))
+    change(path, row, rf"{row}\n| 3 | How far apart | 5 | 3 |")
     check = """CHECKS += (
     FunctionCheck(
         name="spread",
