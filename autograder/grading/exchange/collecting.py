@@ -15,7 +15,7 @@ import pwd
 import shutil
 import stat
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,12 +24,12 @@ from nbgrader.api import Gradebook
 
 from autograder.grading.configuration import left
 from autograder.grading.submissions.files import STAMP, open_plain
+from autograder.grading.submissions.times import DELAY, collected_of
 from autograder.grading.wording import listed, meant
-from autograder.nbgrader_internals import CourseDirectory, ExchangeCollect, ignore_patterns
+from autograder.nbgrader_internals import ExchangeCollect, ignore_patterns
 
 MAX_NAMED = 5  # of one submission's files that are left out
 NEW, NEWER = "Collecting submission", "Updating submission"
-DELAY = timedelta(minutes=10)  # between a submission's time and the end of its copying
 NOBODY = ""  # stands for the student of a folder that is left out
 
 
@@ -76,19 +76,6 @@ def handed_in(folder: Path, stated: datetime) -> datetime:
     """
     written = _written(folder)
     return written if stated - written > DELAY else stated
-
-
-def collected_of(coursedir: CourseDirectory, place: Path) -> datetime | None:
-    """When a collected submission was handed in, in UTC; None where it does not say so.
-
-    A time that has not come says nothing: else no newer version would ever be collected.
-    """
-    try:
-        when: datetime | None = coursedir.get_existing_timestamp(str(place))
-    except Exception:  # what a student wrote into it
-        return None
-    latest = datetime.now(UTC).replace(tzinfo=None) + DELAY
-    return when if when is None or when <= latest else None
 
 
 def came_another_way(place: Path) -> bool:

@@ -20,7 +20,6 @@ from nbgrader.api import MissingEntry
 from autograder.grading.course import Blueprint, Course, Misconfigured
 from autograder.grading.exchange.collecting import (
     came_another_way,
-    collected_of,
     handed_in,
     hindrance,
 )
@@ -30,6 +29,7 @@ from autograder.grading.marks.lateness import late_versions, penalise
 from autograder.grading.marks.outstanding import Age, manual
 from autograder.grading.platforms.downloads import known_of
 from autograder.grading.records import Record, Records, State
+from autograder.grading.submissions.times import collected_of
 from autograder.grading.wording import words
 from autograder.nbgrader_internals import (
     Authenticator,

@@ -8,10 +8,10 @@ from nbgrader.api import Gradebook, MissingEntry
 from traitlets.config import Config
 
 from autograder.grading.course import Course
-from autograder.grading.exchange.collecting import collected_of
 from autograder.grading.records import Record, Records, State
 from autograder.grading.rules import rules
 from autograder.grading.submissions.examination import digest_of
+from autograder.grading.submissions.times import collected_of
 from autograder.grading.wording import names
 from autograder.sandbox.options import Sandbox
 

@@ -32,6 +32,7 @@ from autograder.grading.platforms.downloads import (
 )
 from autograder.grading.platforms.roster import Roster, read_worksheet
 from autograder.grading.submissions.files import STAMP
+from autograder.grading.submissions.times import collected_of
 from autograder.grading.wording import inert, words
 
 ASKED = ("Identifier", "Grade", "Last modified (grade)")  # by Moodle, when it takes marks
@@ -208,7 +209,7 @@ def _is_newer(
         return True
     if len(known) > 2:  # that is from a download too, and the later of the two counts
         return seen >= datetime.fromisoformat(known[2])
-    have = _timestamp(course, folder)
+    have = collected_of(course.coursedir, folder)
     return have is None or (when or seen) > have
 
 
@@ -237,13 +238,6 @@ def _contents(folder: Path, when: datetime | None) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not path.is_symlink() and (when or path.name != STAMP)
     }
-
-
-def _timestamp(course: Course, folder: Path) -> datetime | None:
-    try:
-        return course.coursedir.get_existing_timestamp(str(folder))
-    except Exception:  # whatever is in it
-        return None
 
 
 def give_back(
