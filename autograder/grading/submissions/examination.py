@@ -89,7 +89,9 @@ def examine(
     needed = {f"{name}.ipynb" for name in blueprints}
     files = read_files(submission, needed, ignore, room, result.repairs)
     result.digest = digest(files)
-    unpack(files, room, result.repairs)
+    zips = [name for name in files if name.lower().endswith(".zip")]
+    if len(zips) == 1 and not _is_worked_on(files, blueprints):
+        unpack(zips[0], files, room, result.repairs)
     _find_renamed(files, blueprints, result)
     fit(files, needed, room, result.repairs)
     _check_timestamp(files, result.repairs)
@@ -226,6 +228,16 @@ def _say_others(
             repairs.append(
                 f"{stray!r} was handed in too and has other answers; {name}.ipynb counts."
             )
+
+
+def _is_worked_on(files: Mapping[str, bytes], blueprints: Mapping[str, Blueprint]) -> bool:
+    """Whether a notebook of these has an answer that is not as it was released."""
+    named = lambda name: (NOTEBOOK.sub("", name) not in blueprints, name)  # noqa: E731
+    return any(
+        _is_changed(_answers(files[name], name, blueprint), blueprint)
+        for name in sorted(filter(is_notebook, files), key=named)[:MAX_CANDIDATES]
+        for blueprint in blueprints.values()
+    )
 
 
 def _is_no_work(raw: bytes, name: str, blueprint: Blueprint) -> str:

@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, MutableMapping
 from contextlib import suppress
+from pathlib import PurePath
 
 from autograder.grading.submissions.files import (
     MAX_FILES,
@@ -26,18 +27,17 @@ DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Runtim
 DAMAGED += (ValueError, IndexError, LookupError)
 
 
-def unpack(files: MutableMapping[str, bytes], room: int, repairs: list[str]) -> None:
-    """Puts what the only zip of a submission without a notebook holds in the zip's place.
+def unpack(name: str, files: MutableMapping[str, bytes], room: int, repairs: list[str]) -> None:
+    """Puts what a zip holds in its place, if there is a notebook in it.
+
+    A notebook that has the name of one beside the zip goes into a folder of the zip's name.
 
     Args:
+        name: The zip's.
         files: What was handed in, by name.
         room: Bytes that files other than notebooks may have.
         repairs: What was done, or why it could not be, is added here.
     """
-    zips = [name for name in files if name.lower().endswith(".zip")]
-    if any(map(is_notebook, files)) or len(zips) != 1:
-        return
-    (name,) = zips
     try:
         inside = dict(_entries(files[name]))
     except DAMAGED:  # a stranger's file
@@ -53,6 +53,8 @@ def unpack(files: MutableMapping[str, bytes], room: int, repairs: list[str]) -> 
         if not is_notebook(path) and (free := free - taken(raw)) < 0:
             repairs.append(f"Left out {path!r} and what is larger: there is no room for it.")
             break
+        if path in files and is_notebook(path):
+            path = f"{PurePath(name).stem}/{path}"
         files.setdefault(path, raw)
 
 

@@ -500,6 +500,27 @@ def test_a_notebook_that_is_in_a_zip_is_found(ada: Path, look: Callable, inside:
     assert examined.files["timestamp.txt"].startswith(b"2026")
 
 
+@pytest.mark.parametrize("inside", [NAME, f"ps/{NAME}", "ps/mine.ipynb"])
+def test_a_zip_beside_an_untouched_notebook_has_the_work(
+    ada: Path, empty_course: Path, look: Callable, inside: str
+) -> None:
+    zip_of(ada, {inside: (ada / NAME).read_bytes()})
+    shutil.copy(empty_course / "release" / ASSIGNMENT / NAME, ada / NAME)
+    examined, notebook = look()
+    assert cell(notebook, "why").source == "It adds."
+    assert examined.repairs[0] == "Unpacked 'work.ZIP'."
+    assert f"for {NAME}, which is as it was released" in examined.repairs[1]
+
+
+def test_a_zip_beside_a_notebook_that_was_worked_on_stays_one(ada: Path, look: Callable) -> None:
+    raw = (ada / NAME).read_bytes()
+    zip_of(ada, {NAME: raw.replace(b"It adds.", b"It takes.")})
+    (ada / NAME).write_bytes(raw)
+    examined, notebook = look()
+    assert cell(notebook, "why").source == "It adds."
+    assert "work.ZIP" in examined.files
+
+
 def test_what_a_zip_may_hold_is_bounded(
     ada: Path, look: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
