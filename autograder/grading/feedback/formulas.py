@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import html
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 from xml.etree import ElementTree
@@ -90,7 +91,9 @@ class _Renderer(IPythonRenderer):
         elif OUTSIDE.match(url):
             return self.link(html.escape(text or url), url, title)
         elif not url.startswith("data:"):
-            url = unquote(url)
+            url, folder = unquote(url), Path(self.path).resolve()
+            if not (folder / url).resolve().is_relative_to(folder):  # no other file of the grader's
+                return html.escape(text)
         return super().image(text, url, title)
 
     def block_html(self, html: str) -> str:

@@ -142,6 +142,7 @@ def test_pictures_of_the_sets_own_text_and_of_comments_cost_nobody_a_page(
     notebook = nbformat.read(path, as_version=4)
     told = notebook.cells[0]
     told.source += "\n\n![](attachment:a%20(1).png) ![](my%20figure.png) ![far](http://far/x.png)"
+    told.source += " ![book](../../../gradebook.db)"
     told.attachments = {"a (1).png": {"image/png": text(PNG)}}
     nbformat.write(notebook, path)
     path.with_name("my figure.png").write_bytes(JPEG)
@@ -161,6 +162,7 @@ def test_pictures_of_the_sets_own_text_and_of_comments_cost_nobody_a_page(
     assert shown == [PNG, JPEG]
     assert soup.find("a", href="http://far/x.png").get_text() == "far"
     assert "gone" in soup.get_text()
+    assert "book" in soup.get_text()
 
 
 def test_an_answer_in_another_cell_is_said(course: Path, canned_grades: Callable) -> None:
