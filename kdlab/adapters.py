@@ -15,6 +15,7 @@ from kdlab.causality import check_causal
 from kdlab.fingerprints import tensors_sha256
 from kdlab.heads import find_head
 from kdlab.inputs import logits_for
+from kdlab.models import is_adapted
 from kdlab.modes import in_evaluation_mode
 
 __all__ = ["AdaptersOffTeacher"]
@@ -64,9 +65,7 @@ class AdaptersOffTeacher:
     """
 
     def __init__(self, student: nn.Module):
-        if not any(_has_adapters(part) for part in student.modules()) and not hasattr(
-            student, "disable_adapter"
-        ):
+        if not any(map(is_adapted, student.modules())) and not hasattr(student, "disable_adapter"):
             raise TypeError(f"{type(student).__name__} has no adapters to turn off")
         check_causal(student)
         self.student = student
@@ -87,11 +86,6 @@ class AdaptersOffTeacher:
         """Of the weights that no adapter changes."""
         frozen = {n: p for n, p in self.student.named_parameters() if not p.requires_grad}
         return tensors_sha256(frozen, at_most=4096)
-
-
-def _has_adapters(part: Any) -> bool:
-    """Whether a module is a layer of PEFT, which has its adapters on or off."""
-    return isinstance(getattr(type(part), "disable_adapters", None), property)
 
 
 @contextmanager
@@ -116,7 +110,7 @@ def _disabled(model: Any) -> Iterator[None]:
         with model.disable_adapter():
             yield
         return
-    parts = [part for part in model.modules() if _has_adapters(part) and not part.disable_adapters]
+    parts = [part for part in model.modules() if is_adapted(part) and not part.disable_adapters]
     try:
         for part in parts:
             part.enable_adapters(False)

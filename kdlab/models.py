@@ -309,6 +309,11 @@ def _virtual_tokens(model: nn.Module) -> int:
     return getattr(config, "num_virtual_tokens", None) or 0
 
 
+def is_adapted(part: nn.Module) -> bool:
+    """Whether a module is a layer of PEFT, which has its adapters on or off."""
+    return isinstance(getattr(type(part), "disable_adapters", None), property)
+
+
 @checked
 def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
     """A smaller model of the same kind: each nth layer of a model, the last of each n.
@@ -333,8 +338,7 @@ def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
     >>> every_nth_layer(TinyGPT("tiny-teacher"), 2).config.n_layer
     2
     """
-    has_adapters = any(hasattr(part, "adapter_layer_names") for part in model.modules())  # of PEFT
-    if has_adapters or hasattr(model, "get_base_model"):
+    if any(map(is_adapted, model.modules())) or hasattr(model, "get_base_model"):
         raise ValueError("adapters belong to their layers; take those of model.merge_and_unload()")
     path, layers = _layers(model)
     total = len(layers)
