@@ -181,6 +181,11 @@ def evaluate(
     sums, bins = (torch.stack(each).cpu().double().sum(0) for each in zip(*parts, strict=True))
 
     lm, *beside_teacher, positions = sums.tolist()
+    if math.isnan(lm + beside_teacher[0]):
+        raise FloatingPointError(
+            "logits of the model or of its teacher are NaN, so nothing can be measured: a weight "
+            "may be, or training has diverged"
+        )
     count, confidence, right = bins
     calibration = Calibration(
         tuple((confidence / count.clamp_min(1)).tolist()),
@@ -269,11 +274,6 @@ def _measured(
         at = slice(start, start + size)
         y = labels[at]
         logits = [model.logits(row[at], column[at], entries) for model in models]
-        if any(each.isnan().any() for each in logits):
-            raise FloatingPointError(
-                "logits of the model or of its teacher are NaN, so nothing can be measured: a "
-                "weight may be, or training has diverged"
-            )
         q = logits[0]
         confidence, likeliest = q.softmax(-1).max(-1)
         terms = [F.cross_entropy(q, y, reduction="sum")]
@@ -285,7 +285,7 @@ def _measured(
         else:
             terms += [torch.zeros_like(terms[0])] * 4
         terms.append(torch.full_like(terms[0], len(y)))
-        place = (confidence * BINS).long().clamp_max(BINS - 1)
+        place = (confidence.nan_to_num() * BINS).long().clamp_max(BINS - 1)
         # Not torchmetrics: its CalibrationError keeps every position and returns the error alone,
         # and the figure is of the bins.
         bins = q.new_zeros(3, BINS)
