@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from autograder.grading.course import Misconfigured
-from autograder.grading.submissions.files import is_litter, is_notebook
+from autograder.grading.submissions.files import is_litter, is_notebook, is_zip
 from autograder.grading.submissions.unpacking import name_of
 
 MOODLE = re.compile(
@@ -227,7 +227,7 @@ def latest(files: list[File], needed: set[str]) -> tuple[list[File], list[str]]:
     again = len(files) - len(chosen)
     if again:
         notes.append(f"{again} older {'version' if again == 1 else 'versions'} left out.")
-    if not any(is_notebook(name) or name.lower().endswith(".zip") for name in chosen):
+    if not any(is_notebook(name) or is_zip(name) for name in chosen):
         notes.append(f"There is no notebook in it, but {', '.join(sorted(chosen))}.")
     first = sorted(chosen.values(), key=lambda file: (file.path not in needed, file.path))
     return first, notes

@@ -29,6 +29,7 @@ from autograder.grading.submissions.files import (
     fit,
     is_notebook,
     is_shown,
+    is_zip,
     read_files,
     read_text,
 )
@@ -89,7 +90,7 @@ def examine(
     needed = {f"{name}.ipynb" for name in blueprints}
     files = read_files(submission, needed, ignore, room, result.repairs)
     result.digest = digest(files)
-    zips = [name for name in files if name.lower().endswith(".zip")]
+    zips = [name for name in files if is_zip(name)]
     if len(zips) == 1 and not _is_worked_on(files, blueprints):
         unpack(zips[0], files, room, result.repairs)
     _find_renamed(files, blueprints, result)
@@ -203,7 +204,7 @@ def _find_renamed(
 
 def _named(name: str, raw: bytes) -> str:
     """A file's name, and of a zip those that it holds."""
-    inside = entries_of(raw) if name.lower().endswith(".zip") else []
+    inside = entries_of(raw) if is_zip(name) else []
     held = ", ".join(f"{each:.60}" for each in sorted(inside)[:5])
     return f"{name} (which holds {held})" if held else name
 

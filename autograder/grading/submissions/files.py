@@ -150,6 +150,11 @@ def is_notebook(name: str) -> bool:
     return bool(NOTEBOOK.search(name))
 
 
+def is_zip(name: str) -> bool:
+    """Whether a file has the name of a zip."""
+    return name.lower().endswith(".zip")
+
+
 def read_text(raw: bytes) -> tuple[str, str]:
     """A file's text, whatever program wrote it, and what was done to read it; often nothing.
 
