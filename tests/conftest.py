@@ -26,7 +26,7 @@ settings.register_profile("any speed", parent=settings.default, deadline=None)
 settings.load_profile("any speed")
 settings.register_profile("quick", parent=settings.get_profile("any speed"), max_examples=20)
 
-# A shell starts what it puts in the background with Ctrl-C ignored, and so does nohup; tests send it.
+# A shell starts what it puts in the background with Ctrl-C ignored; tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 gc.disable()  # nothing of what is imported is garbage, and to find that out takes a while

@@ -342,9 +342,10 @@ def two_states() -> str:
 def who_wrote_the_text() -> str:
     """A table of two rows and three columns. The columns say who wrote the text: people, the
     teacher, the student. The rows say what is learned at a position. One token, written by people:
-    LM, lambda 0; by the teacher: DeepSeek-R1's distilled models; by the student: nothing to learn.
-    The teacher's distribution in full, on people's text: Gemma 2, Minitron; on the teacher's text:
-    logits of its own samples; on the student's text: GKD, Qwen3."""
+    LM, lambda 0; by the teacher: DeepSeek-R1's distilled models; by the student: nothing to
+    learn without a checker. The teacher's distribution in full, on people's text: Gemma 2,
+    Minitron; on the teacher's text: logits of its own samples; on the student's text: GKD, Qwen3.
+    """
     columns = [("people", "label"), ("the teacher", "teacher"), ("the student", "")]
     rows = [
         (54, "one\ntoken", ["LM alone:\nλ = 0", "DeepSeek-R1,\ndistilled", "nothing\nto learn"]),

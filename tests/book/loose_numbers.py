@@ -36,8 +36,8 @@ ELSEWHERE = {
     "combined/the-formula": {
         "α = 0.9 is λ = 9": EXACT,
         "acts like 0.00002": EXACT,
-        "up to 0.5, and up to 0.3": "versions",
-        "up to 0.42": "a version",
+        "up to version 0.5; up to version 0.3": "versions",
+        "up to version 0.42": "a version",
         "The loss stays at 1.9": MADE_UP,
     },
     "combined/what-the-truth-contributes": {
