@@ -7,7 +7,8 @@ TRIALS = [
         "after/lambda-in-motion",
         """The teacher that has counted ten times as much has perplexity {}. The line, {}, and
         the plateau rule, {}, still have the lowest means, but the line's lead on λ = 4 ({})
-        is {} ± {} now, and was {}. The exponential fall was ahead of λ = 4 and is now {} ± {} behind it:""",
+        is {} ± {} now, and was {}. The exponential fall was ahead of λ = 4 and is now {} ± {}
+        behind it:""",
         """
 import math
 from dataclasses import replace
