@@ -23,12 +23,14 @@ PDF         := _build/book.pdf
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
+# PYTHON may be a path with spaces in it, or a program with its options.
 $(BIN)/python:
-	@command -v $(firstword $(PYTHON)) >/dev/null || { echo "There is no $(firstword $(PYTHON)) here. Install Python 3.11 or newer, or say where it is: make PYTHON=/usr/bin/python3.12" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and "kdlab needs Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.12" % v)'
-	@$(PYTHON) -c 'from ensurepip import version' 2>/dev/null || { echo "$(PYTHON) makes no environments here. On Debian and Ubuntu, install: sudo apt-get install $$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')" >&2; exit 1; }
-	@test -w . || { echo "You cannot write to this folder, $$PWD. Clone the repository to one of your own." >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@set -- "$${PYTHON:-python3}"; command -v "$$1" >/dev/null || set -- $$1; \
+	command -v "$$1" >/dev/null || { echo "There is no $$1 here. Install Python 3.11 or newer, or say where it is: make PYTHON=/usr/bin/python3.12" >&2; exit 1; }; \
+	"$$@" -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and "kdlab needs Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.12" % v)' || exit 1; \
+	"$$@" -c 'from ensurepip import version' 2>/dev/null || { echo "$$* makes no environments here. On Debian and Ubuntu, install: sudo apt-get install $$("$$@" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')" >&2; exit 1; }; \
+	test -w . || { echo "You cannot write to this folder, $$PWD. Clone the repository to one of your own." >&2; exit 1; }; \
+	echo "$$* -m venv $(VENV)"; "$$@" -m venv $(VENV)
 
 # Folders are the shell's to read: a name may hold what make or the shell would take for its own.
 cache: # corpora, tokenizers and teachers

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -34,6 +34,7 @@ class Commands(TyperGroup):
             return super().main(*arguments, **named)
         except (ValueError, FloatingPointError, OSError) as error:
             typer.echo(f"kdlab: {_sentence(error)}", err=True)
+            _let_go(sys.stdout)
             sys.exit(1)
 
     def invoke(self, ctx: Any) -> Any:
@@ -49,6 +50,14 @@ class Commands(TyperGroup):
             typer.echo(f"kdlab: {said or 'stopped'}.{then}", err=True)
             raise typer.Exit(130) from None
         return found
+
+
+def _let_go(stream: TextIO) -> None:
+    """Has Python not try again at its end to write what a full disk did not take."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _sentence(error: Exception) -> str:

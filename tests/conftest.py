@@ -132,6 +132,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 
 @pytest.fixture(scope="session")
+def documentation_of_the_recorded_runs() -> None:
+    """For tests of numbers that come from one text."""
+    from tests.documentation import READ, fingerprint
+
+    if fingerprint() != READ:
+        pytest.skip("the recorded runs have read the documentation of Python 3.11.7")
+
+
+@pytest.fixture(scope="session")
 def bubblewrap() -> None:
     """For tests that start a sandboxed kernel: skipped on a machine that can't, failed in CI."""
     if sys.platform != "linux":

@@ -79,8 +79,8 @@ def test_a_machine_without_python_says_what_to_do(folder):
 
 def test_a_python_that_is_too_old_is_named(folder):
     old = "import sys; sys.version_info = (3, 10, 13); exec(sys.argv[1])"
-    program(folder / "old", f"""[ "$1" = -c ] && exec "{sys.executable}" -c '{old}' "$2" """)
-    done = make(folder, "book", "PYTHON=./old")
+    program(folder / "an old one", f"""[ "$1" = -c ] && exec "{sys.executable}" -c '{old}' "$2" """)
+    done = make(folder, "book", "PYTHON=./an old one")
     assert done.returncode == 2
     assert "kdlab needs Python 3.11 or newer; this is 3.10." in done.stdout
     assert "Traceback" not in done.stdout

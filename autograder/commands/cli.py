@@ -25,6 +25,7 @@ from rich.table import Table
 from autograder.commands.authoring import new, selftest
 from autograder.commands.console import (
     AssignmentArgument,
+    Commands,
     Json,
     Students,
     console,
@@ -56,7 +57,9 @@ from autograder.judging.verdict import Status
 from autograder.sandbox.options import Sandbox
 
 app = typer.Typer(
-    add_completion=False, help="Grade a class's submissions. Run it in the course's folder."
+    cls=Commands,
+    add_completion=False,
+    help="Grade a class's submissions. Run it in the course's folder.",
 )
 for command in (feedback, report, extend, exchange, join, new, selftest):
     app.command()(command)

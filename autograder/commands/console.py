@@ -10,11 +10,12 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from sqlalchemy.exc import SAWarning
+from typer.core import TyperGroup
 
 from autograder.grading.configuration import UNUSABLE, unusable
 from autograder.grading.course import CONFIGURATION, Course, Misconfigured
@@ -125,6 +126,23 @@ def not_listed(course: Course, students: Iterable[str]) -> list[str]:
         " or name those who are not your students in nbgrader_config.py:"
         f" c.CourseDirectory.student_id_exclude = {shown(unknown[0])!r}"
     ]
+
+
+class Commands(TyperGroup):
+    """Of an output that takes nothing, such as a full disk's, a sentence is said too."""
+
+    def main(self, *arguments: Any, **named: Any) -> Any:
+        try:
+            try:
+                return super().main(*arguments, **named)
+            finally:
+                sys.stdout.flush()
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError):  # nobody reads on, which is no fault
+                say(error.strerror or words(error))
+            # Python would try again at its end, and exit with 120.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(2)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """A clone on a shared machine: one command closes every folder that holds answers."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ CLOSED = {".git", "_build", "benchmarks", "exercises", "tests"}
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy").chmod(0o755)
     shutil.copy2(ROOT / "deploy" / "close", tmp_path / "deploy")
     for name in ("book", "exercises/checks", "kdlab", "tests"):
         (tmp_path / name).mkdir(parents=True)
@@ -44,7 +46,7 @@ def test_one_command_closes_what_is_there_and_what_is_built_later(clone: Path) -
     said: list[str] = []
     python = clone / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
     for path in (clone / ".venv", python.parent):
         path.chmod(0o755)
@@ -52,7 +54,8 @@ def test_one_command_closes_what_is_there_and_what_is_built_later(clone: Path) -
     assert run("--lok", status=2) == ""
     assert run("--look") == "exercises\ntests\n"
     assert run() == "Closed to other accounts: _build exercises tests\n"
-    assert f"chmod -R o+rX {clone}/tests" in said[-1]  # which students were to have
+    remedy = said[-1].rpartition("chmod -R o+rX ")[2]
+    assert f"{clone}/tests" in shlex.split(remedy)  # which students were to have
     assert run("--look") == said[-1] == ""
     for folder in clone.iterdir():
         is_open = bool(folder.stat().st_mode & 0o077)
