@@ -8528,3 +8528,27 @@ def evaluate(model, data):
         model.train()
         torch.set_grad_enabled(True)
     return torch.tensor(nll / n, dtype=torch.float64).exp().item()
+
+
+# %% task="train" right="no" mistake="two mistakes: the list of batches is emptied by pop, so the caller finds nothing in it afterwards, and n is raised before the schedule is asked, so updates count from 1" named="lambda_one_step_ahead,asked_again"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    """Trains the student on the micro-batches, one update for each `accumulate` of them."""
+    student.train()
+    teacher.eval()
+    n = 0
+    while batches:
+        group = []
+        while batches and len(group) < accumulate:
+            group.append(batches.pop(0))
+        n += 1
+        lam = schedule(n)
+        losses, counts = [], []
+        for tokens, labels in group:
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            loss, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+            losses.append(loss)
+            counts.append(count)
+        optimizer.zero_grad()
+        (sum(losses) / sum(counts)).backward()
+        optimizer.step()
