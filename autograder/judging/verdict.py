@@ -20,6 +20,7 @@ from autograder.kernel.evidence import CHANGED, NOT_LEFT, Outcome
 MAX_LISTED = 6  # answers that are all named when one is malformed
 RIGHT_ELSE = r"Right\b|[^.]* (is|are) right\b"  # how a hint begins that says what is right
 OF_TORCH = re.compile("not implemented for '|is missing the required").search  # no stub says so
+OF_XOR = re.compile(r" for \^: .*float|bitwise_xor").search  # as where a power was meant
 SEVERAL = ("At least two things", "Two things")  # how a hint of more than one thing begins
 
 
@@ -310,6 +311,8 @@ def raised_status(outcome: Outcome) -> tuple[Status, str]:
     words = f"It raised {exception_name(outcome.type)} where a result was expected."
     if outcome.type in ("TypeError", "AttributeError") and "NoneType" in outcome.message:
         words += " It worked with a None, which a function without a return statement gives."
+    if OF_XOR(outcome.message):
+        words += " In Python `^` is an exclusive or; a power is `**`."
     return Status.RAISED, words
 
 
