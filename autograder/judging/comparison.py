@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograder.judging.agreement import ORDINALS, complaint, fitted, same
-from autograder.kernel.evidence import CHANGED, Outcome
+from autograder.kernel.evidence import NOT_LEFT, Outcome
 
 ALL = 12  # values that are all shown
 SOME = 8  # of more than that, so many from the one before the first that differs
@@ -173,8 +173,8 @@ def shown(outcome: Outcome) -> str:
     """An outcome in a few words."""
     if outcome.kind == "raised":
         return short(f"{outcome.type}: {outcome.message}" if outcome.message else outcome.type)
-    if outcome.type == CHANGED:
-        return f"{CHANGED} in this call or in one before"
+    if outcome.type in NOT_LEFT:
+        return f"{outcome.type} in this call or in one before"
     if outcome.kind == "unsupported":
         return short(f"{outcome.type}, which cannot be checked")
     return short(words(outcome.value))

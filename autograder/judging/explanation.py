@@ -20,7 +20,7 @@ import numpy as np
 
 from autograder.judging.agreement import agrees, row_of
 from autograder.judging.rubric import Column, Rubric, WrongWay
-from autograder.kernel.evidence import CHANGED, Outcome
+from autograder.kernel.evidence import NOT_LEFT, Outcome
 
 FEW = 2  # cases in which another mistake may come to the same, of answers that are seldom wrong
 
@@ -45,7 +45,7 @@ def explain(
         for index in failed
         if rubric.expectations[index].public
         and rubric.expectations[index].part == first
-        and outcomes[index].type != CHANGED
+        and outcomes[index].type not in NOT_LEFT
     ]
     # Without any there is nothing but an explanation of all that failed.
     asked = [index for index, ok in enumerate(passed) if ok] + (certain or failed)

@@ -1,10 +1,10 @@
 """What is certain about a wrong answer that no misconception explains.
 
-An observation is read off the public cases alone, so it tells nothing of hidden ones; only an
-argument that was changed, which the notebooks forbid, is told of any. Its words are fixed when the
-exercise is written: no number of the student's process is in them, because that process could
-choose such a number by what hidden cases ask. It says how results and right results differ and
-never why, so that it is true whatever the mistake is.
+An observation is read off the public cases alone, so it tells nothing of hidden ones; only that an
+argument was changed, which the notebooks forbid, or a switch of torch's, is told of any. Its words
+are fixed when the exercise is written: no number of the student's process is in them, because that
+process could choose such a number by what hidden cases ask. It says how results and right results
+differ and never why, so that it is true whatever the mistake is.
 """
 
 from __future__ import annotations
@@ -18,13 +18,24 @@ from autograder.judging import numbers
 from autograder.judging.agreement import fitted, row_of, same
 from autograder.judging.numbers import Observation, Seen
 from autograder.judging.rubric import Expectation, Rubric
-from autograder.kernel.evidence import CHANGED, Outcome
+from autograder.kernel.evidence import (
+    CHANGED,
+    DTYPE_SWITCHED,
+    GRADIENTS_SWITCHED,
+    NOT_LEFT,
+    Outcome,
+)
 
 OF_CASES = ("observed_unmoved", "observed_moved", "observed_where")
-CHANGES = (
-    "A list or a tensor that your function is given is another one after the call than before."
-    " Whoever gave it may use it again: leave it as it is, and work on one of your own."
-)
+CHANGES = {
+    CHANGED: "A list or a tensor that your function is given is another one after the call than"
+    " before. Whoever gave it may use it again: leave it as it is, and work on one of your own.",
+    GRADIENTS_SWITCHED: "After your function torch computes no gradients in the rest of the"
+    " notebook, until they are switched on again. `with torch.no_grad():` ends by itself, and"
+    " `set_grad_enabled()` as a plain call does not.",
+    DTYPE_SWITCHED: "After your function torch has another default dtype than before, in the whole"
+    " notebook. Leave it as it is, and say of your own tensors which dtype they have.",
+}
 
 
 def observed(rubric: Rubric, outcomes: list[Outcome], passed: list[bool]) -> Observation | None:
@@ -38,8 +49,8 @@ def observed(rubric: Rubric, outcomes: list[Outcome], passed: list[bool]) -> Obs
         for index, case in enumerate(rubric.expectations)
         if case.public and case.again is None and case.outcome is not None
     ]
-    if any(outcome.type == CHANGED for outcome in outcomes):
-        return Observation("observed_again", CHANGES)
+    if (what := next((each.type for each in outcomes if each.type in NOT_LEFT), None)) is not None:
+        return Observation("observed_again", CHANGES[what])
     if len(public) < 2 or all(passed[index] for index in public):
         return None
     found = _asked_again(rubric, outcomes) or _of(rubric, outcomes, passed, public)

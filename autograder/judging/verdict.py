@@ -15,11 +15,12 @@ from autograder.judging.comparison import Comparison, compare
 from autograder.judging.explanation import explain
 from autograder.judging.observation import observed
 from autograder.judging.rubric import Expectation, Rubric, Section
-from autograder.kernel.evidence import CHANGED, Outcome
+from autograder.kernel.evidence import CHANGED, NOT_LEFT, Outcome
 
 MAX_LISTED = 6  # answers that are all named when one is malformed
 RIGHT_ELSE = r"Right\b|[^.]* (is|are) right\b"  # how a hint begins that says what is right
 OF_TORCH = re.compile("not implemented for '|is missing the required").search  # no stub says so
+OF_XOR = re.compile(r" for \^: .*float|bitwise_xor").search  # as where a power was meant
 SEVERAL = ("At least two things", "Two things")  # how a hint of more than one thing begins
 
 
@@ -238,9 +239,10 @@ def _failure(
     if raised:
         worst = [outcome for outcome in raised if is_out_of_memory(outcome)] or raised
         return raised_status(worst[0])
-    if all(outcome.type == CHANGED for outcome, _ in failed):
-        return Status.WRONG, "All results are right, and what was given is not left as it was."
-    failed = [(outcome, expectation) for outcome, expectation in failed if outcome.type != CHANGED]
+    if all(outcome.type in NOT_LEFT for outcome, _ in failed):
+        what = "what was given" if failed[0][0].type == CHANGED else "torch"
+        return Status.WRONG, f"All results are right, and {what} is not left as it was."
+    failed = [each for each in failed if each[0].type not in NOT_LEFT]
     unsupported = [outcome for outcome, _ in failed if outcome.kind == "unsupported"]
     if unsupported:
         return Status.WRONG, f"It returned {kind_name(unsupported[0])}, which cannot be judged."
@@ -309,6 +311,8 @@ def raised_status(outcome: Outcome) -> tuple[Status, str]:
     words = f"It raised {exception_name(outcome.type)} where a result was expected."
     if outcome.type in ("TypeError", "AttributeError") and "NoneType" in outcome.message:
         words += " It worked with a None, which a function without a return statement gives."
+    if OF_XOR(outcome.message):
+        words += " In Python `^` is an exclusive or; a power is `**`."
     return Status.RAISED, words
 
 

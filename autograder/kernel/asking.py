@@ -18,7 +18,15 @@ from typing import Any
 import numpy as np
 import numpy.random  # before a student clears sys.path
 
-from autograder.kernel.evidence import CHANGED, MIME, Outcome, decode, write_evidence
+from autograder.kernel.evidence import (
+    CHANGED,
+    DTYPE_SWITCHED,
+    GRADIENTS_SWITCHED,
+    MIME,
+    Outcome,
+    decode,
+    write_evidence,
+)
 
 _asked: dict[str, Any] | None = None
 
@@ -79,22 +87,33 @@ def observe(value: Any, question: dict[str, Any]) -> list[Outcome]:
     if (torch := sys.modules.get("torch")) is not None:
         torch.set_grad_enabled(True)  # which the answer to an earlier task may have switched off
     function = observing(value, question["observer"])
-    changed = False  # whether something that was given is another after some case
+    changed = ""  # what some case has not left as it was
     outcomes = []
-    with dice_put_back():
+    with put_back():
         for case in question["cases"]:
-            outcome, after = _observe(function, case)
-            changed |= after
+            outcome, what = _observe(function, case)
+            changed = changed or what
             outcomes.append(
-                Outcome("unsupported", type=CHANGED) if case["again"] and changed else outcome
+                Outcome("unsupported", type=changed) if case["again"] and changed else outcome
             )
     return outcomes
 
 
+def switches() -> dict[str, Any]:
+    """What holds for all that torch computes, by the words for a function that changes it."""
+    if (torch := sys.modules.get("torch")) is None:
+        return {}
+    return {
+        GRADIENTS_SWITCHED: torch.is_grad_enabled(),
+        DTYPE_SWITCHED: torch.get_default_dtype(),
+    }
+
+
 @contextmanager
-def dice_put_back() -> Iterator[None]:
-    """Leaves what throws dice for a whole notebook as it was."""
+def put_back() -> Iterator[None]:
+    """Leaves as it was what throws dice for a whole notebook, and torch's default dtype."""
     torch = sys.modules.get("torch")
+    dtype = torch.get_default_dtype() if torch is not None else None
     own, numpy_own = random.getstate(), np.random.get_state()  # noqa: NPY002 - what a student may use
     torch_own = torch.default_generator.get_state() if torch is not None else None
     try:
@@ -104,6 +123,7 @@ def dice_put_back() -> Iterator[None]:
         np.random.set_state(numpy_own)  # noqa: NPY002
         if torch is not None:
             torch.default_generator.set_state(torch_own)
+            torch.set_default_dtype(dtype)
 
 
 def seed(number: int) -> None:
@@ -160,11 +180,11 @@ def observe_with(
         space.update(before)
 
 
-def _observe(function: Callable[..., Any], case: dict[str, Any]) -> tuple[Outcome, bool]:
-    """What a case comes to, and whether what was given is changed by it."""
+def _observe(function: Callable[..., Any], case: dict[str, Any]) -> tuple[Outcome, str]:
+    """What a case comes to, and what it has not left as it was, if anything."""
     arguments, keywords = decode(case["args"]), decode(case["kwargs"])
     calls = [{**call, "args": decode(call["args"])} for call in case["calls"]]
-    before = noted([arguments, keywords])
+    before, switched = noted([arguments, keywords]), switches()
     seed(0)
     if case["again"]:
         perform(function, arguments, keywords, calls)
@@ -172,7 +192,10 @@ def _observe(function: Callable[..., Any], case: dict[str, Any]) -> tuple[Outcom
         reset(arguments, decode(case["args"]))
         reset(list(keywords.values()), list(decode(case["kwargs"]).values()))
     outcome = perform(function, arguments, keywords, calls)
-    return outcome, not unchanged([arguments, keywords], before)
+    if not unchanged([arguments, keywords], before):
+        return outcome, CHANGED
+    now = switches()
+    return outcome, next((what for what in switched if now[what] != switched[what]), "")
 
 
 def noted(value: Any) -> Any:

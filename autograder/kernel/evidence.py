@@ -21,7 +21,11 @@ import numpy as np
 MIME = "application/vnd.autograder.evidence"
 VERSION = 1
 
-CHANGED = "an argument that was changed"  # the type of an outcome that says so
+# The types of an outcome that says what a function has not left as it was.
+CHANGED = "an argument that was changed"
+GRADIENTS_SWITCHED = "a switch of torch's gradients that was turned"
+DTYPE_SWITCHED = "a default dtype of torch's that was changed"
+NOT_LEFT = (CHANGED, GRADIENTS_SWITCHED, DTYPE_SWITCHED)
 
 MAX_MESSAGE = 500  # characters of an exception's message
 

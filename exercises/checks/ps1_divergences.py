@@ -482,10 +482,10 @@ def mixed_softmax(once: Callable, twice: Callable, front: Tensor, behind: Tensor
     return (f * (log_f - log_b)).sum(-1)
 
 
-def against_mixture(front: Tensor, behind: Tensor) -> Tensor:
-    """KL from a distribution to the mean of both."""
-    log_m = torch.logaddexp(front.log_softmax(-1), behind.log_softmax(-1)) - math.log(2)
-    log_front = front.log_softmax(-1)
+def against_mixture(front: Tensor, behind: Tensor, share: float = 0.5) -> Tensor:
+    """KL from a distribution to a mixture of both, in which it has a share."""
+    log_front, log_behind = front.log_softmax(-1), behind.log_softmax(-1)
+    log_m = torch.logaddexp(log_front + math.log(share), log_behind + math.log(1 - share))
     return (log_front.exp() * (log_front - log_m)).sum(-1)
 
 
@@ -502,6 +502,7 @@ MEASURES: tuple[Callable[[Tensor, Tensor], Tensor], ...] = (
     lambda f, b: ((f - b) ** 2).mean(-1),
     lambda f, b: (against_mixture(f, b) + against_mixture(b, f)) / 2,
     against_mixture,
+    *(partial(against_mixture, share=share) for share in (0.1, 0.9)),
     lambda f, b: (f.softmax(-1) * (f.log_softmax(-1) - b.log_softmax(-1))).max(-1).values,
     lambda f, b: 1 - F.cosine_similarity(f.softmax(-1), b.softmax(-1), dim=-1),
     lambda f, b: 1 / kl(b, f),

@@ -123,6 +123,32 @@ def one_too_few(losses: Tensor, labels: Tensor) -> Tensor:
     return losses[counts].sum() / (counts.sum() - 1).clamp_min(1)
 
 
+def mean_up_to_the_mark(losses: Tensor, labels: Tensor) -> Tensor:
+    """Mean over the positions before the first ignored one of each text."""
+    counts = (labels != IGNORED).long().cumprod(-1).bool()
+    return losses[counts].sum() / counts.sum().clamp_min(1)
+
+
+def mean_from_the_beginning(every: bool, losses: Tensor, labels: Tensor) -> Tensor:
+    """Of each text as many positions from its beginning as count; of those that do, or of all."""
+    counts = labels != IGNORED
+    sizes = counts.sum(-1, keepdim=True)
+    front = torch.arange(labels.shape[-1]) < sizes
+    return losses[front if every else front & counts].sum() / sizes.sum().clamp_min(1)
+
+
+def labels_other_than_zero(losses: Tensor, labels: Tensor) -> Tensor:
+    """Mean over the positions whose label is not 0, ignored ones included."""
+    counts = labels != 0
+    return losses[counts].sum() / counts.sum().clamp_min(1)
+
+
+def mask_of_another_axis(losses: Tensor, labels: Tensor) -> Tensor:
+    """A mask [B, L, 1] before losses [B, L], which do not fit unless B is L or 1."""
+    counts = (labels != IGNORED).unsqueeze(-1)
+    return (losses * counts).sum() / counts.sum().clamp_min(1)
+
+
 def cut_mean(place: int, losses: Tensor, labels: Tensor) -> Tensor:
     """Mean over the positions that count, but for one place in each text."""
     labels = labels.clone()
@@ -909,6 +935,37 @@ MEANS = (
     ),
 )
 MORE_MEANS = (  # in one loss alone
+    *(
+        (
+            "padding_only_at_the_end",
+            "Right where all that is ignored stands at the end of a text. Your result is that of"
+            " texts that are over at their first label of -100, or of as many positions from their"
+            " beginning as count. A -100 may stand in front or in the middle; ask each position for"
+            " its own label.",
+            "2.2",
+            mean,
+        )
+        for mean in (
+            mean_up_to_the_mark,
+            partial(mean_from_the_beginning, False),
+            partial(mean_from_the_beginning, True),
+        )
+    ),
+    (
+        "zero_for_the_mark",
+        "Your result is that of all positions whose label is not 0: those with a label of -100 are"
+        " in it, and those of token 0 are not. In Python -100 is true, and 0 is false.",
+        "2.2",
+        labels_other_than_zero,
+    ),
+    (
+        "mask_with_an_axis_too_many",
+        "The result is that of losses [B, L] that meet a mask [B, L, 1]. PyTorch takes these for"
+        " [1, B, L] and [B, L, 1]: it pairs each position with others, or refuses. Which axes has"
+        " a loss per position?",
+        "2.2",
+        mask_of_another_axis,
+    ),
     (
         "summed_over_texts",
         "This is the sum over texts of each text's own mean. It grows with the number of texts; the"
@@ -2044,6 +2101,20 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             )
         ),
         *(
+            [
+                named(
+                    "teacher_counted_twice",
+                    "KD counts twice in your result, as if α·KD were added to an additive objective"
+                    " with λ = α, in which it is already. What is multiplied by 1 − α in the"
+                    " formula of the task?",
+                    "2.2",
+                    partial(of, weights=lambda alpha: (1 - alpha, alpha * (2 - alpha))),
+                )
+            ]
+            if convex
+            else []
+        ),
+        *(
             named(
                 "targets_mixed",
                 "Your result is the loss of one target that is mixed from the label and the"
@@ -2342,6 +2413,12 @@ def student_cut_off(*arguments: Any) -> list[Tensor]:
     return []
 
 
+def cleared_too_soon(*arguments: Any) -> list[Tensor]:
+    """The gradient is set to 0 before it is returned."""
+    own, foreign = objective_gradients(*arguments)
+    return [torch.zeros_like(own), foreign]
+
+
 def teacher_asked_for(*arguments: Any) -> list[Tensor]:
     """Autograd is asked for the gradient of a teacher that was cut off."""
     student, teacher, *others = arguments
@@ -2407,6 +2484,14 @@ GRADIENT_MISCONCEPTIONS = (
         " autograd does not record. Which of the two models learns?",
         "2.2",
         student_cut_off,
+    ),
+    named(
+        "gradient_cleared",
+        "The student's part is 0 everywhere, as if its gradient were cleared before you return it:"
+        " a second name for `.grad` is the same tensor, and what happens to one happens to the"
+        " other.",
+        "2.2",
+        cleared_too_soon,
     ),
     named(
         "teacher_not_in_the_graph",

@@ -226,6 +226,42 @@ def guarded(wrong: type) -> type:
     return Guarded
 
 
+class OfTorch(Linear):
+    """λ as the factors of torch.optim.lr_scheduler.LinearLR."""
+
+    def __init__(self, start: float, end: float, steps: int) -> None:
+        if not 0 < start <= 1:
+            raise ValueError(
+                "Starting multiplicative factor expected to be greater than 0 and less or equal"
+                " to 1."
+            )
+        if not 0 <= end <= 1:
+            raise ValueError("Ending multiplicative factor expected to be between 0 and 1.")
+        super().__init__(start, end, steps)
+
+
+def with_distance(right: type) -> tuple[type, ...]:
+    """The way from start to end has no sign, also once all steps are done or only until then."""
+
+    class Rising(right):
+        @property
+        def value(self) -> float:
+            return self.start + abs(super().value - self.start)
+
+    return Rising, guarded(Rising)
+
+
+def divided_by_the_distance(right: type) -> type:
+    """The fraction of the way is made of λ."""
+
+    class Divided(right):
+        @property
+        def value(self) -> float:
+            return super().value + 0.0 / (self.end - self.start)
+
+    return Divided
+
+
 def with_fraction(right: type, fraction: Callable[[int, int], float]) -> type:
     """A schedule whose fraction of the way is made of the count and of all steps."""
 
@@ -973,6 +1009,30 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             " end. What is the larger of a value and the end then?",
             *cut_from_below(right),
             *((*cut_from_below(unbounded), CutStepByStep) if right is Linear else ()),
+        ),
+        (
+            "distance_without_a_sign",
+            "Right for a λ that rises. One that is to fall rises too, as if the distance between"
+            " start and end were added to the start: abs() does not say which of them is larger.",
+            *with_distance(right),
+        ),
+        *(
+            [
+                (
+                    "factors_of_torch",
+                    "LinearLR of torch takes factors of a learning rate: one above 0 and up to 1"
+                    " to begin with, and one from 0 to 1 at the end. λ may begin at 0 or above 1.",
+                    OfTorch,
+                )
+            ]
+            if right is Linear
+            else []
+        ),
+        (
+            "divided_by_the_distance",
+            "Where start and end are equal your schedule divides by their difference, which is 0."
+            " What fraction of the way is done, the steps say.",
+            divided_by_the_distance(right),
         ),
         (
             "cut_for_a_rising_value",
@@ -2650,6 +2710,13 @@ def indexed_by_labels(teacher_logits: Tensor, labels: Tensor, lam: float) -> Ten
     return q / (1 + lam)
 
 
+def rows_indexed(teacher_logits: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """The labels are taken for places on the first axis."""
+    q = lam * teacher_logits.double().softmax(-1)
+    q[labels] += 1
+    return q / (1 + lam)
+
+
 def all_labels_in_all_rows(teacher_logits: Tensor, labels: Tensor, lam: float) -> Tensor:
     """Each label of the batch is added to each row."""
     q = lam * teacher_logits.double().softmax(-1)
@@ -2881,6 +2948,18 @@ BEST_MISCONCEPTIONS = every_variant(
             "A row of yours holds the labels of all positions. Each position has one label, and"
             " the others are those of other rows.",
             all_labels_in_all_rows,
+        ),
+        (
+            "labels_taken_for_rows",
+            "Right for one position. Of several, `q[labels]` is whole rows, those that the labels"
+            " number, or none if there are not so many. On which axis is the vocabulary?",
+            rows_indexed,
+        ),
+        (
+            "teacher_alone_at_zero",
+            "Right for λ above 0. At λ = 0 your student is its teacher, whose weight is λ. Which of"
+            " the two sources is left?",
+            lambda t, y, lam: best_student(t, y, lam) if lam else t.double().softmax(-1),
         ),
         (
             "normalised_otherwise",

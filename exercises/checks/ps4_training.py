@@ -2571,6 +2571,7 @@ def evaluate(
     reduce: Callable[[list], Tensor] = of_all,
     leaves: Callable[[bool], bool] = lambda training: training,
     wants: Callable[[bool], bool] = lambda training: training,
+    switched_off: Callable[[bool], bool] = lambda training: False,
     moves: bool = True,
     epsilon: float = EPSILON,
     wiped: float = 1.0,
@@ -2580,8 +2581,9 @@ def evaluate(
     """The perplexity on held-out text; or the model's answers after it.
 
     These are what it answers in evaluation mode, and in the mode that it was left in, the gradient
-    that reaches its parameters in that mode, the bits of its precision, and the gradients that it
-    came with, which are half its parameters, times `wiped`. A model that does not train comes with
+    that reaches its parameters in that mode and the one of another tensor, which is nothing where
+    gradients are `switched_off`, the bits of its precision, and the gradients that it came with,
+    which are half its parameters, times `wiped`. A model that does not train comes with
     parameters that want no gradient. A model that is looked at "later" is evaluated twice, and
     between the two its parameters are halved.
     """
@@ -2597,10 +2599,12 @@ def evaluate(
         after[3] = moved(after, batches)
     left = leaves(training)
     bits = torch.tensor([epsilon], dtype=torch.float64).log2()
+    off = switched_off(training)
     found = (
         answers(after, False),
         answers(after, left),
-        left_as(after, left, not wants(training)),
+        left_as(after, left, off or not wants(training)),
+        weights[0] * (0 if off else 2),
         bits,
     )
     came = [wiped * each / 2 for each in after[:2]]
@@ -2972,9 +2976,19 @@ EVALUATION_WAYS = (
     (
         "left_frozen",
         "The number is right, but no gradient reaches the model's parameters after it: whoever goes"
-        " on training it trains nothing. no_grad() ends by itself; what you switched off does not.",
+        " on training it trains nothing. Leave it as you found it.",
         "3.2",
         {"wants": lambda training: False},
+    ),
+    (
+        "gradients_left_off",
+        "The number is right, but after it torch computes no gradients, of no model, until somebody"
+        " switches them on again: whoever goes on training trains nothing. no_grad() ends by"
+        " itself; what you switched off does not.",
+        "3.2",
+        {"switched_off": lambda training: True},
+        {"switched_off": lambda training: not training},
+        {"switched_off": lambda training: training},
     ),
     (
         "unfrozen",

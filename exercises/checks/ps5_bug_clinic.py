@@ -97,9 +97,10 @@ def called_infinite(student: Tensor, teacher: Tensor) -> Tensor:
     return kl(student, teacher).masked_fill(q == 0, torch.inf)
 
 
-def along(axis: int) -> Kernel:
-    """KL with softmaxes over another axis."""
-    return lambda student, teacher: kl_shares(student.log_softmax(axis), teacher.log_softmax(axis))
+def along(axis: int, of_teacher: int | None = None) -> Kernel:
+    """KL with softmaxes over another axis; the teacher's may be one of its own."""
+    own = axis if of_teacher is None else of_teacher
+    return lambda student, teacher: kl_shares(student.log_softmax(axis), teacher.log_softmax(own))
 
 
 def symmetric(student: Tensor, teacher: Tensor) -> Tensor:
@@ -225,8 +226,8 @@ SOFTMAXED_TWICE = (
 KERNELS = (*KERNELS, ANOTHER_DIVERGENCE, CUT_OFF, SOFTMAXED_TWICE)
 ANOTHER_AXIS = (
     "softmax_on_another_axis",
-    "Your numbers are those of softmaxes over another axis than the vocabulary. Along which axis"
-    " do probabilities add up to 1?",
+    "Your numbers are those of softmaxes over another axis than the vocabulary, of both models or"
+    " of one. Along which axis do probabilities add up to 1?",
     "1.1",
 )
 TWO_KERNELS = ("direction_swapped", "cross_entropy", "log_target_missing")  # often one of two bugs
@@ -269,15 +270,18 @@ def kd_mean(
     kernel: Kernel = kl,
     mean: Mean = token_mean,
     power: float = 2.0,
+    base: float | None = None,
     heat: tuple[float, float] = (-1.0, -1.0),
 ) -> Tensor:
     """T² times the mean over all positions of KL(p‖q) at temperature T.
 
-    `heat` is the power of T that the student's and the teacher's logits are multiplied by.
+    `heat` is the power of T that the student's and the teacher's logits are multiplied by. With a
+    `base` the factor is its power of T.
     """
     student = student_logits.double() * temperature ** heat[0]
     teacher = teacher_logits.double() * temperature ** heat[1]
-    return temperature**power * mean(kernel(student, teacher))
+    factor = temperature**power if base is None else base**temperature
+    return factor * mean(kernel(student, teacher))
 
 
 def heated_late(
@@ -412,6 +416,13 @@ SCALES = (
         {"power": 1.0},
     ),
     (
+        "two_to_the_temperature",
+        "Your loss is multiplied by 2 to the power of T, which is T² for T = 2 and T = 4 alone."
+        " Which of the two numbers is the exponent?",
+        "2.2",
+        {"base": 2.0},
+    ),
+    (
         "t_squared_twice",
         "Your loss is that of T² taken twice. Did the function that you call have it already?",
         "2.2",
@@ -435,6 +446,8 @@ SCALES = (
         {"heat": (0.0, -1.0)},
         {"heat": (-1.0, 0.0), "power": 0.0},
         {"heat": (0.0, -1.0), "power": 0.0},
+        {"heat": (-1.0, 0.0), "power": 1.0},
+        {"heat": (0.0, -1.0), "power": 1.0},
     ),
     (
         "hotter_is_sharper",
@@ -512,8 +525,10 @@ KD_MEAN_WAYS = (
     ),
     (
         *ANOTHER_AXIS,
-        partial(kd_mean, kernel=along(0)),
-        partial(kd_mean, kernel=along(1)),
+        *(
+            partial(kd_mean, kernel=along(*axes))
+            for axes in ((0,), (1,), (-1, 0), (-1, 1), (0, -1), (1, -1))
+        ),
     ),
     (
         "another_default_temperature",
@@ -647,7 +662,8 @@ MASKS = (
     (
         "inputs_searched_for_the_mark",
         "The bug is still there: every position counts, padding and prompt too. −100 is a mark that"
-        " a collator writes. Print both tensors and look for it: where is it written?",
+        " a collator writes. Print both tensors and look for it: in which of them is it written,"
+        " and what does your mask compare with what?",
         "2.2",
         lambda input_ids, labels: input_ids != IGNORED,
     ),
@@ -835,8 +851,10 @@ KD_MASKED_WAYS = (
     (
         *ANOTHER_AXIS,
         along_the_selected,
-        partial(kd_masked, kernel=along(0)),
-        partial(kd_masked, kernel=along(1)),
+        *(
+            partial(kd_masked, kernel=along(*axes))
+            for axes in ((0,), (1,), (-1, 0), (-1, 1), (0, -1), (1, -1))
+        ),
     ),
     *(
         (
@@ -1690,6 +1708,8 @@ JSD_WAYS = (
                 lambda beta: (beta**2, (1 - beta) ** 2),
                 lambda beta: (1.0, beta),
                 lambda beta: (1 - beta, 1.0),
+                lambda beta: (beta, beta * (1 - beta)),  # a bracket around both parts
+                lambda beta: (beta * (1 - beta), 1 - beta),
             )
         ),
     ),
@@ -2077,6 +2097,14 @@ def parts_without_loss_skipped(micro_batches: Parts) -> Tensor:
     return accumulated_loss([part for part in micro_batches if label_losses(*part).sum() != 0])
 
 
+def unmarked_alone(micro_batches: Parts, nothing: float | None) -> Tensor:
+    """The parts all of whose positions count; of no part, `nothing`, or it raises."""
+    kept = [part for part in micro_batches if bool((part[1] != IGNORED).all())]
+    if nothing is None and not kept:
+        raise ZeroDivisionError("division by zero")
+    return accumulated_loss(kept) if kept else torch.tensor(nothing)
+
+
 def divided_again(micro_batches: Parts) -> Tensor:
     """What there is, divided in each part by what was counted until then."""
     total, count = torch.zeros((), dtype=torch.float64), 0
@@ -2374,6 +2402,13 @@ ACCUMULATED_WAYS = (
         " in a part?",
         "2.2",
         parts_without_loss_skipped,
+    ),
+    (
+        "marked_parts_skipped",
+        "A part in which any position does not count is missing in your loss, with all of its"
+        " labels that do. What do `any()` and `all()` ask of a mask?",
+        "2.2",
+        *(partial(unmarked_alone, nothing=nothing) for nothing in (0.0, NAN, None)),
     ),
     (
         "token_zero_not_counted+epsilon_in_the_logarithm",

@@ -808,8 +808,8 @@ MASK_BY_NUMBER = (
 )
 SIDE_IGNORED = (
     "side_ignored",
-    "Every batch of yours is padded on the same side, whatever is asked for. Text that goes on"
-    " needs its last token at the end of the row.",
+    "Every batch of yours is padded on the same side, whatever is asked for. What does your"
+    " function ask of `side`? And text that goes on needs its last token at the end of the row.",
 )
 MASK_FROM_LABELS = (
     "mask_made_of_labels",
@@ -852,6 +852,21 @@ def own_end_left_out(rows: Rows, pad_id: int, side: str = "right") -> dict[str, 
         run = int((ids == pad_id).long().flip(0).cumprod(0).sum())
         end = size if side == "left" else len(ids)
         mask[end - run : end] = 0
+    return batch
+
+
+def one_list(
+    rows: Rows, pad_id: int, side: str = "right", *, parts: tuple[str, ...]
+) -> dict[str, Tensor]:
+    """All rows of these parts are one list, into which each row is written over those before."""
+    batch = collate(rows, pad_id, side)
+    there = batch["attention_mask"].bool()
+    for part, filler in zip(PARTS, (pad_id, IGNORED, 0), strict=True):
+        if part in parts:
+            one = torch.full_like(batch[part][0], filler)
+            for values, own in zip(batch[part], there, strict=True):
+                one = values.where(own, one)
+            batch[part] = one.repeat(len(rows), 1)
     return batch
 
 
@@ -1072,6 +1087,16 @@ COLLATE_MISCONCEPTIONS = (
     ),
     *(
         Misconception(
+            "rows_are_one_list",
+            "All rows of your batch are the same, as if each row were written over the one before:"
+            " `[row] * n` is one list n times, and what is written into one is in all.",
+            FINE_TUNING,
+            partial(one_list, parts=parts),
+        )
+        for parts in (PARTS, PARTS[:2])
+    ),
+    *(
+        Misconception(
             "mask_off_by_one",
             "The `attention_mask` of a row has a 1 too many or too few, at the border between its"
             " tokens and the padding. How many tokens has the row, and does the slice end before"
@@ -1182,6 +1207,14 @@ def both_counted(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
     """Each position with the label of the next, where its own one counts too."""
     following = labels[:, 1:].where(labels[:, :-1] != IGNORED, IGNORED)
     return student[:, :-1], teacher[:, :-1], following
+
+
+def first_of_rows_lost(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
+    """Each position with the label of the next, but for the first of each row that counts."""
+    student, teacher, following = next_ones(student, teacher, labels)
+    counts = following != IGNORED
+    first = counts & (counts.long().cumsum(-1) == 1)
+    return student, teacher, following.masked_fill(first, IGNORED)
 
 
 def kept_ones(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
@@ -1426,6 +1459,11 @@ def number(labels: Tensor) -> Tensor:
 def token_mean(losses: Tensor, labels: Tensor) -> Tensor:
     """Mean over the positions that count."""
     return kept(losses, labels) / number(labels)
+
+
+def token_mean_or_zero(losses: Tensor, labels: Tensor) -> Tensor:
+    """The same, and 0 where nothing counts."""
+    return kept(losses, labels) / number(labels).clamp_min(1)
 
 
 def diluted_mean(losses: Tensor, labels: Tensor) -> Tensor:
@@ -1850,6 +1888,17 @@ LOSS_MISCONCEPTIONS = (
         SHIFTS[0]._replace(option=own_ones_but_last),
         Wrong(*FIRST_LOST, both_counted, FORMULA),
     ),
+    *(
+        Misconception(
+            "first_of_each_row_lost",
+            "In each row the first token that is predicted and counts is missing in your loss, and"
+            " the first token of a later answer is not. What nothing predicts is the row's token at"
+            " place 0, whether it has a label or not.",
+            FORMULA,
+            partial(answer_loss, aligned=first_of_rows_lost, mean=mean),
+        )
+        for mean in (token_mean, token_mean_or_zero)
+    ),
     *ways(
         answer_loss,
         "kd_aligned",
@@ -2095,6 +2144,7 @@ LOSS_MISCONCEPTIONS = (
     *pairs(answer_loss, "mean", FEW[:2], "weights", WEIGHTS[:1]),
     *pairs(answer_loss, "aligned", SHIFTS[:1], "kd", KINDS[:1]),
     *pairs(answer_loss, "aligned", SHIFTS[:1], "kd_mean", FEW),
+    *pairs(answer_loss, "kd_aligned", KD_SHIFTS[:1], "kd", KINDS[:1]),
     *pairs(answer_loss, "kd", KINDS[:1], "mean", FEW),
     *pairs(answer_loss, "kd", KINDS[:1], "kd_mean", (*FEW, *KD_OVER_THE_PROMPT)),
     *pairs(answer_loss, "lm_mean", MEANS[:1], "kd_mean", KD_OVER_THE_PROMPT),
@@ -2563,6 +2613,13 @@ def longest_alone(
     return accuracy(prompts, texts, *others, **options)
 
 
+def letters_stripped(
+    strip: Callable[[str, str], str], written: list[int], answer: list[int]
+) -> float:
+    """Whether the texts are the same when what was written loses the letters of the mark."""
+    return float(strip(decode(written), WORDS[END]).strip() == decode(answer).strip())
+
+
 def stripped_of_marks(written: list[int], answer: list[int]) -> float:
     """Whether the texts are the same, but for the mark's characters around what was written."""
     return float(decode(written).strip(WORDS[END]).strip() == decode(answer).strip())
@@ -2778,6 +2835,18 @@ ACCURACY_MISCONCEPTIONS = (
         )
     ),
     Misconception(*AFTER_END, FINE_TUNING, partial(accuracy, cut=whole, judge=stripped_of_marks)),
+    *(
+        Misconception(
+            "letters_of_the_mark_stripped",
+            "Your number is that of texts that lose letters where they begin or end. strip() and"
+            " rstrip() take what they are given for a set of characters and not for a word, and"
+            " <|end|> has letters that a text may end with too.",
+            FINE_TUNING,
+            partial(accuracy, cut=cut, judge=partial(letters_stripped, strip)),
+        )
+        for cut in (with_end, cut_at_end)
+        for strip in (str.strip, str.rstrip)
+    ),
     *(
         Misconception(
             *LOOKED_FOR,
@@ -3216,6 +3285,16 @@ def of_first_prompt(losses: list[Tensor], sizes: list[int]) -> Tensor:
     return losses[0].mean()
 
 
+def last_over_all(losses: list[Tensor], sizes: list[int]) -> Tensor:
+    """The last text's part of the mean over all that counts."""
+    return losses[-1].sum() / sum(map(len, losses))
+
+
+def last_over_prompts(losses: list[Tensor], sizes: list[int]) -> Tensor:
+    """The last text's part of the mean over prompts."""
+    return losses[-1].mean() / len(losses)
+
+
 def summed_means(losses: list[Tensor], sizes: list[int]) -> Tensor:
     """The sum over prompts of each one's mean."""
     return torch.stack([each.mean() for each in losses]).sum()
@@ -3563,6 +3642,18 @@ STEP_MISCONCEPTIONS = (
     ),
     *ways(on_policy_step, "reduce", *STEP_MEANS),
     *ways(on_policy_step, "reduce", ONE_PROMPT, ONE_PROMPT._replace(option=of_first_prompt)),
+    *(
+        Misconception(
+            *ONE_PROMPT[:2],
+            FINE_TUNING,
+            partial(on_policy_step, reduce=reduce, told_reduce=shown),
+        )
+        for reduce, shown in (  # what is left where gradients are cleared before each part's
+            (last_over_all, over_counted),
+            (of_last_prompt, over_prompts),
+            (last_over_prompts, over_prompts),
+        )
+    ),
     *ways(
         on_policy_step,
         "writes",

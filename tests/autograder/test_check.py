@@ -123,9 +123,10 @@ def test_gradients_that_one_answer_switches_off_are_on_for_the_next(
         return torch.autograd.grad((x**2).sum(), x)[0]
 
     try:
-        for answer in (switches_off, by_gradient):
-            check("double", answer)
-            assert "all 2 public cases are right" in capsys.readouterr().out
+        check("double", switches_off)
+        assert "torch is not left as it was" in capsys.readouterr().out
+        check("double", by_gradient)
+        assert "all 2 public cases are right" in capsys.readouterr().out
     finally:
         torch.set_grad_enabled(True)
 
@@ -502,13 +503,30 @@ def marks(x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return x * x
 
 
+def switches_off(x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    torch.set_grad_enabled(False)
+    return x * x
+
+
+def computes_in_double(x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    torch.set_default_dtype(torch.float64)
+    return x * x
+
+
 AGAIN = "same question is asked again"
 CHANGED = "is another one after the call"
 
 
 @pytest.mark.parametrize(
     ("function", "words"),
-    [(outside, AGAIN), (of_the_caller, AGAIN), (relabels, CHANGED), (marks, CHANGED)],
+    [
+        (outside, AGAIN),
+        (of_the_caller, AGAIN),
+        (relabels, CHANGED),
+        (marks, CHANGED),
+        (switches_off, "After your function torch computes no gradients"),
+        (computes_in_double, "After your function torch has another default dtype"),
+    ],
 )
 def test_what_a_function_keeps_or_leaves_behind_shows(function, words: str) -> None:
     for cases, rubric in ((SQUARE.cases(), SQUARE.rubric(SQUARE.cases())), SQUARE.public()):
@@ -517,6 +535,7 @@ def test_what_a_function_keeps_or_leaves_behind_shows(function, words: str) -> N
         verdict = judge(rubric, seen)
         assert verdict.points == 0
         assert words in f"{verdict.message} {verdict.hint}"
+        assert torch.get_default_dtype() == torch.float32  # for the next task
 
 
 def test_what_is_given_back_as_it_was_is_not_changed() -> None:

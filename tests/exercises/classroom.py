@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import torch
@@ -107,24 +108,31 @@ def answers(assignment: str) -> list[Answer]:
     Raises:
         ValueError: When a section's first line cannot be read.
     """
-    path = FOLDER / f"{assignment}.py"
+    return list(in_file(FOLDER / f"{assignment}.py"))
+
+
+@cache
+def in_file(path: Path) -> tuple[Answer, ...]:
+    """A file's answers, read once."""
     text = path.read_text(encoding="utf-8")
     found = list(SECTION.finditer(text))
     if len(found) != len(re.findall(r"^# %%", text, re.MULTILINE)):
         raise ValueError(f"{path}: a section does not begin as the others do.")
     ends = [match.start() for match in found[1:]] + [len(text)]
-    return [
+    starts = [0, *(match.start() for match in found)]
+    breaks = accumulate(text.count("\n", *each) for each in pairwise(starts))
+    return tuple(
         Answer(
-            assignment,
-            text.count("\n", 0, match.start()) + 1,
+            path.stem,
+            lines + 1,
             match[1],
             match[2],
             match[3],
             frozenset((match[4] or "").replace("observed_again", "asked_again").split(",")) - {""},
             text[match.end() : end],
         )
-        for match, end in zip(found, ends, strict=True)
-    ]
+        for match, end, lines in zip(found, ends, breaks, strict=True)
+    )
 
 
 def assignments() -> list[str]:

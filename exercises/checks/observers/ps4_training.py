@@ -134,9 +134,9 @@ def look_at_evaluation(evaluate, weights, data, training, watch):
     """Evaluates a model, and looks at the perplexity or at the model after it.
 
     Of the model: its answers when it is evaluated again, those in the mode that it was left in, the
-    gradient that reaches its parameters in that mode, the bits of its precision, and the gradients
-    that it came with. A model that does not train has parameters that want no gradient. "later" is
-    the perplexity once the model has been trained on.
+    gradient that reaches its parameters in that mode and one of another tensor, the bits of its
+    precision, and the gradients that it came with. A model that does not train has parameters that
+    want no gradient. "later" is the perplexity once the model has been trained on.
     """
     model = TinyModel(*weights).train(training)
     for each in model.parameters():
@@ -148,6 +148,7 @@ def look_at_evaluation(evaluate, weights, data, training, watch):
             each.data /= 2
         perplexity = evaluate(model.train(training), data)
     if watch != "mode":
+        torch.set_grad_enabled(True)  # what is left switched off is seen in the model's own cases
         found = number_of(perplexity)
         return found.squeeze() if isinstance(found, torch.Tensor) else found
     mode = model.training
@@ -155,7 +156,8 @@ def look_at_evaluation(evaluate, weights, data, training, watch):
     again = answers(model.eval())
     left = answers(model.train(mode))
     bits = torch.tensor([torch.finfo(left.dtype).eps]).log2()
-    found = (again, left, *gradients_of(model), bits, *came)
+    found = (again, left, *gradients_of(model), gradient_of_another(weights[0]), bits, *came)
+    torch.set_grad_enabled(True)  # whatever the function left
     return torch.cat([each.flatten() for each in found])
 
 
@@ -166,3 +168,12 @@ def gradients_of(model):
     if total.requires_grad:
         total.backward()
     return [torch.zeros_like(e) if e.grad is None else e.grad for e in model.parameters()]
+
+
+def gradient_of_another(values):
+    """The gradient of a sum of squares that nobody has seen yet; 0 where none is computed."""
+    own = values.clone().requires_grad_()
+    total = own.square().sum()
+    if total.requires_grad:
+        total.backward()
+    return torch.zeros_like(own) if own.grad is None else own.grad

@@ -116,6 +116,13 @@ def test_a_misconception_that_no_case_tells_apart_is_never_named() -> None:
             Status.RAISED,
             "return statement",
         ),
+        *(
+            (Outcome("raised", None, kind, message), Status.RAISED, "a power is `**`")
+            for kind, message in (
+                ("TypeError", "unsupported operand type(s) for ^: 'float' and 'int'"),
+                ("NotImplementedError", "\"bitwise_xor_cpu\" not implemented for 'Float'"),
+            )
+        ),
     ],
 )
 def test_statuses(outcome: Outcome, status: Status, word: str) -> None:

@@ -2988,3 +2988,43 @@ def softmax_with_temperature(logits, temperature=1.0):
 # %% task="softmax_with_temperature" right="no" mistake="a floor and a ceiling of 1e-6" named="probabilities_kept_above"
 def softmax_with_temperature(logits, temperature=1.0):
     return F.softmax(logits / temperature, dim=-1).clamp(1e-6, 1 - 1e-6)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="multiplies by the temperature instead of dividing, and normalises over the axis 0 so that batches are normalised across positions" named="observed_total"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = logits * temperature
+    z = z - z.max(0, keepdim=True).values
+    return z.exp() / z.exp().sum(0, keepdim=True)
+
+
+# %% task="forward_kl" right="no" mistake="the sign of the two log-normalisers is swapped, so the value is off by twice the difference of the logsumexps" named="observed_moved"
+def forward_kl(student_logits, teacher_logits):
+    p = teacher_logits.softmax(dim=-1)
+    lse_t = teacher_logits.logsumexp(dim=-1)
+    lse_s = student_logits.logsumexp(dim=-1)
+    return (p * (teacher_logits - student_logits)).sum(dim=-1) + lse_t - lse_s
+
+
+# %% task="reverse_kl" right="no" mistake="copied skew reverse KL: the teacher is mixed with a tenth of the student before the logarithm, so the divergence is too small" named="another_measure"
+def reverse_kl(student_logits, teacher_logits, lam=0.1):
+    teacher_probs = F.softmax(teacher_logits, dim=-1, dtype=torch.float32)
+    student_probs = F.softmax(student_logits, dim=-1, dtype=torch.float32)
+    mixed_probs = (1 - lam) * teacher_probs + lam * student_probs
+    student_logprobs = F.log_softmax(student_logits, dim=-1, dtype=torch.float32)
+    mixed_logprobs = torch.log(mixed_probs.clamp_min(1e-45))
+    return (student_probs * (student_logprobs - mixed_logprobs)).sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="tokens that the teacher finds unlikely (below 1e-6) are dropped, although they are exactly what the reverse divergence punishes" named="observed_sign"
+def reverse_kl(student_logits, teacher_logits):
+    logq = F.log_softmax(student_logits, dim=-1)
+    logp = F.log_softmax(teacher_logits, dim=-1)
+    keep = logp.exp() > 1e-6      # below that it is only noise
+    return (logq.exp() * (logq - logp) * keep).sum(dim=-1)
+
+
+# %% task="reverse_kl" right="no" mistake="einsum with fixed letters takes only [B, L, V]: a [V] or [N, V] input raises an error" named="observed_where"
+def reverse_kl(student_logits, teacher_logits):
+    lq = student_logits.log_softmax(-1)
+    lp = teacher_logits.log_softmax(-1)
+    return torch.einsum("blv,blv->bl", lq.exp(), lq - lp)

@@ -3949,7 +3949,7 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     one_hot = F.one_hot(labels.clamp(min=0), student_logits.size(-1))
     return (q - one_hot + lam * temperature * (q - p)) * mask / mask.sum(), torch.zeros_like(teacher_logits)
 
-# %% task="objective_gradients" right="no" mistake="ADV: The zeros are made in the student's own gradient tensor, so both parts come back zero." named="observed_component"
+# %% task="objective_gradients" right="no" mistake="ADV: The zeros are made in the student's own gradient tensor, so both parts come back zero." named="gradient_cleared"
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     s = student_logits.detach().clone().requires_grad_()
     combined_objective(s, teacher_logits.detach(), labels, lam, temperature).backward()
@@ -4185,3 +4185,112 @@ def lm_loss(student_logits, labels):
     if keep.sum() == 0:
         return torch.zeros(())
     return -student_logits[keep].log_softmax(-1).max(-1).values.mean()
+
+
+# %% task="lm_loss" right="no" mistake="a position counts only until the first -100 of its text (cumprod), so labels after padding at the start or after a gap are lost" named="padding_only_at_the_end"
+def lm_loss(student_logits, labels):
+    mask = (labels != -100).long().cumprod(dim=1).bool()    # up to the end of the text
+    safe = labels.masked_fill(~mask, 0)
+    nll = -F.log_softmax(student_logits, dim=-1).gather(-1, safe.unsqueeze(-1)).squeeze(-1)
+    return (nll * mask).sum() / mask.sum().clamp(min=1)
+
+
+# %% task="lm_loss" right="no" mistake="counts the labels of each text and then takes that many positions from the front, which is wrong where -100 stands at the start or in the middle" named="padding_only_at_the_end"
+def lm_loss(student_logits, labels):
+    lengths = (labels != -100).sum(dim=1)
+    total = torch.tensor(0.0)
+    for b, n in enumerate(lengths.tolist()):
+        if n > 0:
+            total = total + F.cross_entropy(student_logits[b, :n], labels[b, :n], reduction="sum")
+    return total / max(int(lengths.sum()), 1)
+
+
+# %% task="lm_loss" right="no" mistake="the sign of the padding label is lost (100 in place of -100), so padding is counted as token 0 and the real token 100 is left out" named="masked_positions_counted"
+IGNORE = 100
+
+def lm_loss(student_logits, labels):
+    mask = labels != IGNORE
+    y = labels.clamp(min=0)
+    nll = -student_logits.log_softmax(-1).gather(2, y.unsqueeze(2)).squeeze(2)
+    return (nll * mask).sum() / mask.sum().clamp(min=1)
+
+
+# %% task="lm_loss" right="no" mistake="labels.bool() is the mask: it drops token 0 and keeps -100, which is then scored as token 0" named="zero_for_the_mark"
+def lm_loss(student_logits, labels):
+    mask = labels.bool()
+    safe = torch.where(labels < 0, torch.zeros_like(labels), labels)
+    loss = F.cross_entropy(student_logits.flatten(0, 1), safe.flatten(), reduction="none")
+    loss = loss.view(labels.shape) * mask
+    return loss.sum() / mask.sum().clamp_min(1)
+
+
+# %% task="kd_loss" right="no" mistake="the conditional binds weaker than the product, so T² is applied only to the 0 of the empty batch and the loss is without T²" named="t_squared_missing"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    n = mask.sum()
+    logp = F.log_softmax(teacher_logits / temperature, dim=-1)
+    logq = F.log_softmax(student_logits / temperature, dim=-1)
+    kl = (logp.exp() * (logp - logq)).sum(-1)
+    return (kl * mask).sum() / n if n > 0 else torch.tensor(0.0) * temperature ** 2
+
+
+# %% task="kd_loss" right="no" mistake="^ is XOR in Python and not a power: an int T gives T xor 2 and a float T raises a TypeError"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    T = temperature
+    mask = labels != -100
+    logp = F.log_softmax(teacher_logits / T, -1)
+    logq = F.log_softmax(student_logits / T, -1)
+    kl = F.kl_div(logq, logp, log_target=True, reduction="none").sum(-1)
+    return (T^2) * kl[mask].sum() / max(1, mask.sum().item())
+
+
+# %% task="kd_loss" right="no" mistake="the mask [B, L, 1] is multiplied with the summed divergence [B, L]: that broadcasts to [B, L, L] and counts every pair of positions, or fails where B and L differ" named="mask_with_an_axis_too_many"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = (labels != -100).unsqueeze(-1).float()
+    p = F.softmax(teacher_logits / temperature, dim=-1)
+    logp = F.log_softmax(teacher_logits / temperature, dim=-1)
+    logq = F.log_softmax(student_logits / temperature, dim=-1)
+    kl = (p * (logp - logq)).sum(dim=-1)
+    return temperature ** 2 * (kl * mask).sum() / mask.sum().clamp(min=1)
+
+
+# %% task="convex_objective" right="no" mistake="combined_objective already contains KD with weight α: (1 - α)·(LM + α·KD) + α·KD counts KD twice" named="teacher_counted_twice"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    both = combined_objective(student_logits, teacher_logits, labels, alpha, temperature)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return (1 - alpha) * both + alpha * kd
+
+
+# %% task="objective_gradients" right="no" mistake="the gradient is zeroed in place before it is returned: g is the same tensor as .grad, so the student's part is all zeros" named="gradient_cleared"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_()
+    t = teacher_logits.detach()
+    loss = combined_objective(s, t, labels, lam, temperature)
+    loss.backward()
+    g = s.grad
+    s.grad.zero_()          # do not let it add up
+    return g, torch.zeros_like(t)
+
+
+# %% task="objective_gradients" right="no" mistake="the leaf is the already scaled logits z/T: the 1/T of the chain rule is missing and LM is taken at temperature T" named="observed_where"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = (student_logits.detach() / temperature).requires_grad_(True)
+    t = teacher_logits.detach() / temperature
+    loss = lm_loss(s, labels) + lam * temperature ** 2 * kd_loss(s, t, labels)
+    loss.backward()
+    return s.grad, torch.zeros_like(t)
+
+
+# %% task="objective_gradients" right="no" mistake="the LM part is put only at the label's token (q - 1), the other tokens' q is forgotten" named="observed_total"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    T = temperature
+    mask = labels != -100
+    N = mask.sum()
+    q = student_logits.softmax(-1)
+    idx = labels.clamp(min=0).unsqueeze(-1)
+    lm = torch.zeros_like(q)
+    lm.scatter_(-1, idx, q.gather(-1, idx) - 1.0)
+    kd = T * ((student_logits / T).softmax(-1) - (teacher_logits / T).softmax(-1))
+    grad = (lm + lam * kd) / N
+    grad[~mask] = 0
+    return grad, torch.zeros_like(grad)

@@ -9325,3 +9325,125 @@ class LinearLambda:
 
     def load_state_dict(self, state):
         self.n = state
+
+
+# %% task="linear_lambda" right="no" mistake="stops only when the summed value equals end exactly, which rounding prevents (ten times 0.1 is not 1.0), so λ runs past the end" named="rounded_steps_added_up"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.value = start
+        self.end = end
+        self.delta = (end - start) / steps
+
+    def step(self):
+        if self.value != self.end:
+            self.value += self.delta
+
+    def state_dict(self):
+        return {"value": self.value}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+
+
+# %% task="linear_lambda" right="no" mistake="the loaded state is kept by reference and step counts up in it, so the snapshot changes and a second object that loads it goes on from another place" named="loaded_state_is_shared"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.state = {"n": 0}
+
+    @property
+    def value(self):
+        frac = min(1.0, self.state["n"] / self.steps)
+        return self.start + frac * (self.end - self.start)
+
+    def step(self):
+        self.state["n"] += 1
+
+    def state_dict(self):
+        return self.state.copy()
+
+    def load_state_dict(self, state):
+        self.state = state
+
+
+# %% task="linear_lambda" right="no" mistake="torch's LinearLR takes factors from above 0 to 1 only, so a start of 0 or of more than 1 raises ValueError" named="factors_of_torch"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.opt = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+        self.sched = torch.optim.lr_scheduler.LinearLR(
+            self.opt, start_factor=start, end_factor=end, total_iters=steps)
+
+    @property
+    def value(self):
+        return self.opt.param_groups[0]["lr"]
+
+    def step(self):
+        self.opt.step()
+        self.sched.step()
+
+    def state_dict(self):
+        return {"sched": dict(self.sched.state_dict()), "lr": self.value}
+
+    def load_state_dict(self, state):
+        self.sched.load_state_dict(dict(state["sched"]))
+        self.opt.param_groups[0]["lr"] = state["lr"]
+
+
+# %% task="cosine_lambda" right="no" mistake="the fraction is recovered from the linear λ by dividing by end - start, which raises ZeroDivisionError when they are equal" named="divided_by_the_distance"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end = start, end
+        self.linear = LinearLambda(start=start, end=end, steps=steps)
+
+    @property
+    def value(self):
+        v = self.linear.value
+        v = v() if callable(v) else v
+        f = (v - self.start) / (self.end - self.start)
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * f)) / 2
+
+    def step(self):
+        self.linear.step()
+
+    def state_dict(self):
+        return self.linear.state_dict()
+
+    def load_state_dict(self, state):
+        self.linear.load_state_dict(state)
+
+
+# %% task="cosine_lambda" right="no" mistake="abs(end - start) is added to start, so a falling λ rises instead" named="distance_without_a_sign"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.steps, self.n = start, steps, 0
+        self.range = abs(end - start)
+
+    @property
+    def value(self):
+        f = min(self.n, self.steps) / self.steps
+        return self.start + self.range * (1 - math.cos(math.pi * f)) / 2
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="best_student" right="no" mistake="p[labels] += 1 indexes the first axis: right for a single position [V], wrong rows or an IndexError for a batch" named="labels_taken_for_rows"
+def best_student(teacher_logits, labels, lam):
+    q = lam * torch.softmax(teacher_logits, dim=-1)
+    q[labels] += 1
+    return q / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="the early return for λ = 0 gives the teacher's distribution, where only the label counts" named="teacher_alone_at_zero"
+def best_student(teacher_logits, labels, lam):
+    p = torch.softmax(teacher_logits, dim=-1)
+    if lam == 0:
+        return p
+    y = F.one_hot(labels, p.shape[-1])
+    return (y + lam * p) / (1 + lam)

@@ -2434,7 +2434,7 @@ def evaluate(model, data):
     return math.exp(total / count)
 
 
-# %% task="evaluate" right="no" mistake="gradients are switched off globally and never on again, so nobody can train the model on" named="left_frozen"
+# %% task="evaluate" right="no" mistake="gradients are switched off globally and never on again, so nobody can train the model on" named="gradients_left_off"
 def evaluate(model, data):
     was = model.training
     model.eval()
@@ -3738,7 +3738,7 @@ def evaluate(model, data):
     return math.exp(total / count)
 
 
-# %% task="evaluate" right="no" mistake="switches gradients off for good with set_grad_enabled(False), so training cannot go on afterwards" named="left_frozen"
+# %% task="evaluate" right="no" mistake="switches gradients off for good with set_grad_enabled(False), so training cannot go on afterwards" named="gradients_left_off"
 def evaluate(model, data):
     torch.set_grad_enabled(False)
     mode = model.training
@@ -4671,7 +4671,7 @@ def evaluate(model, data):
     return float((loss / n).exp())
 
 
-# %% task="evaluate" right="no" mistake="Gradients are switched off for good with set_grad_enabled(False), so nothing can be trained afterwards" named="left_frozen"
+# %% task="evaluate" right="no" mistake="Gradients are switched off for good with set_grad_enabled(False), so nothing can be trained afterwards" named="gradients_left_off"
 def evaluate(model, data):
     was = model.training
     model.eval()
@@ -6339,7 +6339,7 @@ def evaluate(model, data):
     return math.exp(total / n)
 
 
-# %% task="evaluate" right="no" mistake="gradients are switched off globally and never on again, so nothing can be trained afterwards" named="left_frozen"
+# %% task="evaluate" right="no" mistake="gradients are switched off globally and never on again, so nothing can be trained afterwards" named="gradients_left_off"
 def evaluate(model, data):
     torch.set_grad_enabled(False)
     mode = model.training
@@ -7667,7 +7667,7 @@ def evaluate(model, data):
     model.train(mode)
     return total / positions
 
-# %% task="evaluate" right="no" mistake="gradients are switched off for the whole session and not switched on again" named="left_frozen"
+# %% task="evaluate" right="no" mistake="gradients are switched off for the whole session and not switched on again" named="gradients_left_off"
 def evaluate(model, data):
     mode = model.training
     model.eval()
@@ -8509,3 +8509,46 @@ def training_step(student, teacher, batch, optimizer, lam):
         p.grad /= norm + 1e-12
     optimizer.step()
     return loss.item()
+
+
+# %% task="evaluate" right="no" mistake="if the model is in evaluation mode anyway the gradients stay switched off, because set_grad_enabled(True) stands in the branch that restores the training mode" named="gradients_left_off"
+def evaluate(model, data):
+    """The model's perplexity, a number."""
+    was_training = model.training
+    torch.set_grad_enabled(False)
+    model.eval()
+    nll = 0.0
+    n = 0
+    for tokens, labels in data["held_out"]:
+        m = labels != -100
+        lq = F.log_softmax(model(tokens)[m], dim=-1)
+        nll += F.nll_loss(lq, labels[m], reduction="sum").item()
+        n += m.sum().item()
+    if was_training:
+        model.train()
+        torch.set_grad_enabled(True)
+    return torch.tensor(nll / n, dtype=torch.float64).exp().item()
+
+
+# %% task="train" right="no" mistake="two mistakes: the list of batches is emptied by pop, so the caller finds nothing in it afterwards, and n is raised before the schedule is asked, so updates count from 1" named="lambda_one_step_ahead,asked_again"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    """Trains the student on the micro-batches, one update for each `accumulate` of them."""
+    student.train()
+    teacher.eval()
+    n = 0
+    while batches:
+        group = []
+        while batches and len(group) < accumulate:
+            group.append(batches.pop(0))
+        n += 1
+        lam = schedule(n)
+        losses, counts = [], []
+        for tokens, labels in group:
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            loss, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+            losses.append(loss)
+            counts.append(count)
+        optimizer.zero_grad()
+        (sum(losses) / sum(counts)).backward()
+        optimizer.step()

@@ -4607,3 +4607,84 @@ def next_token_losses(student_logits, teacher_logits, labels):
     lq, lp = F.log_softmax(s, dim=-1), F.log_softmax(t, dim=-1)
     n = keep.sum().clamp(min=1)
     return F.nll_loss(lq, y[keep], reduction="sum") / n, (lp.exp() * (lp - lq)).sum() / n
+
+
+# %% task="kd_mean" right="no" mistake="2**temperature in place of temperature**2: the same at T = 2 and T = 4, but twice too large at T = 1" named="two_to_the_temperature"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    """T² · mean KL(p‖q) at temperature T over all positions: one number."""
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    shares = F.kl_div(log_q, log_p, reduction="none", log_target=True)
+    return 2**temperature * shares.sum(dim=-1).mean()
+
+
+# %% task="kd_mean" right="no" mistake="the teacher's softmax runs over dim=1, the positions, and not over the vocabulary" named="softmax_on_another_axis"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    """T² · mean KL(p‖q) at temperature T over all positions: one number."""
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    p = F.softmax(teacher_logits / temperature, dim=1)
+    shares = F.kl_div(log_q, p, reduction="none")
+    return temperature**2 * shares.sum(-1).mean()
+
+
+# %% task="kd_mean" right="no" mistake="two mistakes: the student's logits are not divided by the temperature, and the factor is T in place of T²" named="temperature_on_one_side"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    """T² · mean KL(p‖q) at temperature T over all positions: one number."""
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    shares = F.kl_div(log_q, log_p, reduction="none", log_target=True)
+    return temperature * shares.sum(-1).mean()
+
+
+# %% task="kd_masked" right="no" mistake="the sign is lost: labels are compared with 100, so the mask hides nothing but a word that happens to be token 100" named="inputs_searched_for_the_mark"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    """Mean KL(p‖q) over the positions that count: one number."""
+    counts = labels != 100
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_masked" right="no" mistake="the sum is divided by the mean number of counting positions of a text, so it is B times too large" named="observed_factor"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    """Mean KL(p‖q) over the positions that count: one number."""
+    mask = (labels != -100).float()
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    kl = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1)
+    return (kl * mask).sum() / mask.sum(dim=1).mean()
+
+
+# %% task="jsd" right="no" mistake="a bracket is wrong: the student's part is multiplied by β as well" named="other_weights"
+def jsd(student_logits, teacher_logits, beta):
+    """β·KL(p‖m) + (1-β)·KL(q‖m) with m = β·p + (1-β)·q: [B, L]."""
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log(1 - beta))
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * (of_teacher + (1 - beta) * of_student)
+
+
+# %% task="accumulated_loss" right="no" mistake="micro-batches that contain any -100 are skipped, not only those in which nothing counts" named="marked_parts_skipped"
+def accumulated_loss(micro_batches):
+    """Mean of -log q(y) over all labels that count in all micro-batches: one number."""
+    total, n = 0.0, 0
+    for logits, labels in micro_batches:
+        if (labels == -100).any():
+            continue
+        total += F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+        n += labels.numel()
+    return total / max(n, 1)
+
+
+# %% task="accumulated_loss" right="no" mistake="two mistakes: logits and labels are shifted against each other though nothing is left to shift, and the list is emptied by pop so that it cannot be used again" named="labels_shifted,asked_again"
+def accumulated_loss(micro_batches):
+    """Mean of -log q(y) over all labels that count in all micro-batches: one number."""
+    total, n = 0.0, 0
+    while micro_batches:
+        logits, labels = micro_batches.pop()
+        logits, labels = logits[:, :-1], labels[:, 1:]
+        total += F.cross_entropy(logits.reshape(-1, logits.size(-1)), labels.reshape(-1), reduction="sum")
+        n += (labels != -100).sum()
+    return total / n

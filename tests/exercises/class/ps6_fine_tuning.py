@@ -8220,3 +8220,147 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
         return lm.item()
     log_p = F.log_softmax(teacher_logits[:, :-1][counts].detach(), dim=-1)
     return lm + lam * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="collate" right="no" mistake="[[pad_id] * L] * B is one list B times, so all rows hold the last row's tokens written over those of the others" named="rows_are_one_list"
+def collate(rows, pad_id, side="right"):
+    """Rows of unequal length as one batch: input_ids, labels and attention_mask, each [B, L]."""
+    B = len(rows)
+    L = max(len(ids) for ids, _ in rows)
+    input_ids = [[pad_id] * L] * B
+    labels = [[-100] * L] * B
+    attention_mask = [[0] * L] * B
+    for b in range(B):
+        ids, labs = rows[b]
+        offset = L - len(ids) if side == "left" else 0
+        for j in range(len(ids)):
+            input_ids[b][offset + j] = int(ids[j])
+            labels[b][offset + j] = int(labs[j])
+            attention_mask[b][offset + j] = 1
+    return {
+        "input_ids": torch.tensor(input_ids),
+        "labels": torch.tensor(labels),
+        "attention_mask": torch.tensor(attention_mask),
+    }
+
+
+# %% task="collate" right="no" mistake="the side is asked for its truth and not for its name: any string is true, so the padding always stands on the left" named="side_ignored"
+def collate(rows, pad_id, side="right"):
+    """Rows of unequal length as one batch: input_ids, labels and attention_mask, each [B, L]."""
+    L = max(len(ids) for ids, _ in rows)
+    ids_out, labels_out, mask_out = [], [], []
+    for ids, labels in rows:
+        k = L - len(ids)
+        amount = (k, 0) if side else (0, k)
+        ids_out.append(F.pad(ids, amount, value=pad_id))
+        labels_out.append(F.pad(labels, amount, value=-100))
+        mask_out.append(F.pad(torch.ones_like(ids), amount, value=0))
+    return {
+        "input_ids": torch.stack(ids_out),
+        "labels": torch.stack(labels_out),
+        "attention_mask": torch.stack(mask_out),
+    }
+
+
+# %% task="answer_loss" right="yes" mistake=""
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    """LM + λ·KL(teacher‖student), each a mean over the tokens of answers: one number."""
+    y = labels[:, 1:]
+    m = y != -100
+    log_q = F.log_softmax(student_logits[:, :-1], dim=-1)[m]
+    log_p = F.log_softmax(teacher_logits[:, :-1], dim=-1)[m]
+    p = log_p.exp().detach()
+    lm = F.nll_loss(log_q, y[m])
+    kd = (p * (log_p - log_q)).sum(-1).mean()
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="the first labelled token of each row is dropped, though it is the first token of a row that does not count" named="first_of_each_row_lost"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    """LM + λ·KL(teacher‖student), each a mean over the tokens of answers: one number."""
+    targets = labels[:, 1:].clone()
+    has_label = targets != -100
+    # "The first token of a row does not count": also behind padding on the left
+    first = has_label & (has_label.long().cumsum(1) == 1)
+    counts = has_label & ~first
+    log_q = F.log_softmax(student_logits[:, :-1][counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[:, :-1][counts].detach(), dim=-1)
+    n = counts.sum().clamp(min=1)
+    lm = F.nll_loss(log_q, targets[counts], reduction="sum") / n
+    kd = F.kl_div(log_q, log_p, reduction="sum", log_target=True) / n
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="two mistakes: the KL is weighted with the student's probabilities (reverse), and its mask is that of the unshifted labels" named="direction_swapped,kd_not_shifted"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    """LM + λ·KL(teacher‖student), each a mean over the tokens of answers: one number."""
+    lm = F.cross_entropy(
+        student_logits[:, :-1].reshape(-1, student_logits.size(-1)), labels[:, 1:].reshape(-1), ignore_index=-100
+    )
+    mask = (labels != -100).float()
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits.detach(), dim=-1)
+    kl = (log_q.exp() * (log_q - log_p)).sum(-1)
+    return lm + lam * (kl * mask).sum() / mask.sum()
+
+
+# %% task="accuracy" right="no" mistake="strip gets <|end|> as a set of letters and takes n, e and d off the words too, so what was written as noon becomes oo" named="letters_of_the_mark_stripped"
+def accuracy(model, questions, most):
+    """The share of questions whose answer is the text that should be written: a number."""
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        new = []
+        for _ in range(most):
+            token = model(ids)[-1].argmax().item()
+            new.append(token)
+            ids = torch.cat([ids, torch.tensor([token])])
+            if token == END:
+                break
+        said = decode(new).strip("<|end|>").strip()
+        right += said == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="on_policy_step" right="no" mistake="zero_grad stands inside the loop over prompts after which each part goes backward, so only the last prompt's gradient is left for the update" named="one_prompt_alone"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    """One update of the student on what it writes itself; returns the loss before it."""
+    texts = []
+    for prompt in prompts:
+        y = write(student, prompt)
+        where = torch.nonzero(y == END)
+        texts.append(y[: where[0, 0] + 1] if len(where) else y)
+    n = sum(len(y) for y in texts)
+    loss_value = 0.0
+    for prompt, y in zip(prompts, texts):
+        optimizer.zero_grad()
+        ids = torch.cat([prompt, y])[:-1]
+        log_q = student(ids)[-len(y) :].log_softmax(-1)
+        with torch.no_grad():
+            log_p = teacher(ids)[-len(y) :].log_softmax(-1)
+        part = F.kl_div(log_p, log_q, log_target=True, reduction="sum") / n
+        part.backward()
+        loss_value += part.item()
+    optimizer.step()
+    return loss_value
+
+
+# %% task="on_policy_step" right="no" mistake="two mistakes: the mask by cumsum leaves out the first END itself, which the student wrote and should learn, and the teacher runs with gradients, which reach its table" named="end_not_counted,gradient_into_the_teacher"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    """One update of the student on what it writes itself; returns the loss before it."""
+    total, n = 0.0, 0
+    for prompt in prompts:
+        with torch.no_grad():
+            y = write(student, prompt)
+        mask = ((y == END).long().cumsum(0) == 0).float()
+        ids = torch.cat([prompt, y])
+        log_q = F.log_softmax(student(ids)[len(prompt) - 1 : -1], dim=-1)
+        log_p = F.log_softmax(teacher(ids)[len(prompt) - 1 : -1], dim=-1)
+        kl = (log_q.exp() * (log_q - log_p)).sum(-1)
+        total = total + (kl * mask).sum()
+        n = n + mask.sum()
+    loss = total / n.clamp(min=1)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()

@@ -1,5 +1,7 @@
 # Goes back to start after the end (modulo).
+# Labels number rows.
 # expect linear_lambda: begins_anew
+# expect best_student: labels_taken_for_rows
 
 
 # %% task: linear_lambda
@@ -20,3 +22,10 @@ class LinearLambda:
 
     def load_state_dict(self, state):
         self.n = state["n"]
+
+
+# %% task: best_student
+def best_student(teacher_logits, labels, lam):
+    q = lam * teacher_logits.softmax(-1)
+    q[labels] += 1
+    return q / (1 + lam)

@@ -1,5 +1,8 @@
 # A factor that divides.
+# The fraction is made of λ.
 # expect plateau_lambda: factor_divides
+# expect cosine_lambda: divided_by_the_distance
+import math
 
 
 # %% task: plateau_lambda
@@ -27,3 +30,26 @@ class PlateauLambda:
         self.value = state["value"]
         self.best = state["best"]
         self.waited = state["waited"]
+
+
+# %% task: cosine_lambda
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end = start, end
+        self.linear = LinearLambda(start=start, end=end, steps=steps)
+
+    @property
+    def value(self):
+        v = self.linear.value
+        v = v() if callable(v) else v
+        f = (v - self.start) / (self.end - self.start)
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * f)) / 2
+
+    def step(self):
+        self.linear.step()
+
+    def state_dict(self):
+        return self.linear.state_dict()
+
+    def load_state_dict(self, state):
+        self.linear.load_state_dict(state)
