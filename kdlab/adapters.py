@@ -50,8 +50,8 @@ def with_adapters(model: nn.Module, rank: int) -> nn.Module:
 class AdaptersOffTeacher:
     """A PEFT student without its adapters: the model that it began as teaches it.
 
-    Self-distillation needs no second model in memory: this one turns the adapters off for as long
-    as it is asked. A trainer refuses it where other weights of the student are trained, too.
+    Self-distillation needs no second model in memory: this teacher turns the adapters off for as
+    long as it is asked. A trainer refuses it where other weights of the student are trained, too.
 
     Args:
         student: a model of ``peft``, or one with its adapters inside; the one that is trained.

@@ -49,7 +49,8 @@ def collate(
 
     Args:
         rows: each ``{"input_ids": [T], "labels": [T], ...}``. A field as long as its row is padded
-            where rows differ in length; any other must have one shape in all rows.
+            where rows differ in length, with 0, and labels with ``ignore_index``; any other field
+            must have one shape in all rows.
         ignore_index: the label of what was padded.
         labels: whether rows must have labels.
         padding_side: ``"right"``, or ``"left"``, which a text needs that is to go on.

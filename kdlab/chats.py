@@ -24,9 +24,9 @@ __all__ = ["ChatDataset", "ChatReport", "train_chat_tokenizer"]
 class ChatReport:
     """What became of conversations when they became rows.
 
-    >>> print(ChatReport(conversations=3, rows=2, tokens=40, answer_tokens=9, longest=70,
+    >>> print(ChatReport(conversations=3, rows=2, tokens=90, answer_tokens=9, longest=70,
     ...                  truncated=1, tokens_cut=6, left_out=1))
-    3 conversations, 2 rows, 40 tokens, 9 of them the assistant's. 1 was longer than its row and \
+    3 conversations, 2 rows, 90 tokens, 9 of them the assistant's. 1 was longer than its row and \
 lost 6 tokens at the end. 1 was left out: nothing of an answer fits.
     """
 
@@ -78,7 +78,7 @@ class ChatDataset(Dataset[dict[str, Tensor]]):
         conversations: as :class:`kdlab.Examples` has them, or rows of a data set.
         tokenizer: of transformers; its chat template is used.
         max_length: longer conversations lose their end, and those of which no answer is left are
-            left out; ``report`` says how many.
+            left out; ``report``, a :class:`ChatReport`, says how many.
 
     Raises:
         ValueError: a conversation cannot be read or rendered, and where it is; or none is left.

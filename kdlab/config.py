@@ -21,11 +21,14 @@ __all__ = ["History", "TrainConfig"]
 class TrainConfig:
     """How to train. The learning rate warms up, then falls by a cosine to a tenth of its peak.
 
+    The default peak is for new weights. A pretrained student takes about 1e-4, and adapters take
+    about 5e-4: with more, it loses what it knew.
+
     Raises:
         ValueError: a number is outside its range, or the batch cannot be shared out.
 
     >>> config = TrainConfig(steps=100, warmup_steps=10, learning_rate=1e-3)
-    >>> [round(config.learning_rate_at(step), 6) for step in (0, 9, 100)]
+    >>> [round(config.learning_rate_at(step), 6) for step in (0, 9, 99)]
     [0.0001, 0.001, 0.0001]
     """
 
@@ -33,21 +36,21 @@ class TrainConfig:
     batch_size: int = 16  # sequences in a step, over all micro-batches and processes
     accumulation: int = 1  # micro-batches that a step is made of
     learning_rate: float = 2e-3  # the peak
-    warmup_steps: int = 20  # the learning rate rises in a straight line over these
-    weight_decay: float = 0.1  # on matrices, not on norms and biases
+    warmup_steps: int = 20  # over which the learning rate rises in a line; the peak is the last
+    weight_decay: float = 0.1  # on matrices, those of adapters too; not on norms and biases
     betas: tuple[float, float] = (0.9, 0.95)  # of AdamW's running means
-    max_grad_norm: float = 1.0  # longer gradients are scaled to this norm
+    max_grad_norm: float = 1.0  # longer gradients are scaled to this norm; math.inf: none is
     eval_every: int | None = None  # steps between evaluations; always once more at the end
-    checkpoint_every: int | None = None  # steps between checkpoints in out/checkpoint
+    checkpoint_every: int | None = None  # steps between checkpoints, if the trainer has an out
     seed: int = 0  # of the order of the data, and of dropout
-    device: str = "auto"  # "cpu" keeps off a GPU that is there
-    mixed_precision: str = "no"  # or "bf16"
+    device: str = "auto"  # a GPU where there is one; "cpu" keeps off it
+    mixed_precision: str = "no"  # or "bf16": activations in bfloat16, weights as they are
     compile: bool = False  # torch.compile the student
     linear_objective: bool = True  # from hidden states, where both models show them
     on_policy: float = 0.0  # share of steps on text that the student writes, with KD loss alone
-    prompt_tokens: int | None = None  # of a text; None: up to its last answer, or 16
+    prompt_tokens: int | None = None  # kept of a text before it; None: to its last answer, or 16
     new_tokens: int | None = None  # that the student writes at most; None: to the batch's width
-    end_of_text: int | tuple[int, ...] | None = None  # None: what model and data say
+    end_of_text: int | tuple[int, ...] | None = None  # ids that end it; None: of model and data
     progress: bool = False  # show a bar
 
     def __post_init__(self) -> None:

@@ -53,7 +53,7 @@ class Corpus:
     """
 
     name: str
-    documents: tuple[str, ...] = field(repr=False)  # megabytes, in a notebook
+    documents: tuple[str, ...] = field(repr=False)  # texts; not shown, for they may be long
     validation_percent: int = 10  # of the documents, on average
 
     def __post_init__(self) -> None:
@@ -295,8 +295,8 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
 
     Each item is ``{"input_ids": [T], "labels": [T]}``, the labels equal to the ids: the trainer
     does the shifting. Documents end with the end-of-text token. What is left at the end
-    of the stream and fills no block is dropped. A warning says how many tokens are the one
-    that the tokenizer writes for text that it does not know.
+    of the stream and fills no block is dropped. If the tokenizer does not know some of the text, a
+    warning says how many of the tokens stand for that.
 
     Args:
         documents: the text.

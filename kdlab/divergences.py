@@ -91,8 +91,8 @@ def total_variation(
 ) -> Tensor:
     """½ Σ ``|p − q|``, between 0 and 1: the largest difference in probability of any set of tokens.
 
-    Arguments and errors are those of :func:`forward_kl`. Not in nats: it is a probability.
-    Where q = p on a token, the subgradient 0 is used.
+    Arguments and errors are those of :func:`forward_kl`. It returns ``[...]``, probabilities and
+    not nats. Where q = p on a token, the subgradient 0 is used.
 
     Source: Wen et al. 2023, f-DISTILL (arXiv 2307.15190).
 
@@ -141,7 +141,7 @@ def skew_forward_kl(
     temperature: float = 1.0,
     alpha: float = 0.1,
 ) -> Tensor:
-    """KL(p‖α·p + (1−α)·q): forward KL, but at most −log α however little q gives a token.
+    """KL(p‖α·p + (1−α)·q): forward KL, but for α > 0 at most −log α, whatever p and q are.
 
     Args:
         student_logits: as in :func:`forward_kl`.
@@ -171,7 +171,7 @@ def skew_reverse_kl(
     temperature: float = 1.0,
     alpha: float = 0.1,
 ) -> Tensor:
-    """KL(q‖α·q + (1−α)·p): reverse KL, but at most −log α however little p gives a token.
+    """KL(q‖α·q + (1−α)·p): reverse KL, but for α > 0 at most −log α, whatever p and q are.
 
     Args:
         student_logits: as in :func:`forward_kl`.

@@ -7,7 +7,7 @@ A file has a conversation a line, in one of the two forms that the ecosystem has
 
 Under ``prompt`` and ``completion`` may be messages too. Two strings are text as it is: no template
 is put around them. ShareGPT's ``conversations`` of ``from`` and ``value`` are read as messages. An
-answer with ``"weight": 0``, or ``"train": false``, is read and not learned.
+answer whose message has ``"weight": 0``, or ``"train": false``, is read and not learned.
 """
 
 from __future__ import annotations
@@ -285,7 +285,8 @@ class Examples:
     """Conversations, split once and for all into those to train on and those to validate on.
 
     The hash of its first question decides where a conversation belongs. So the split depends
-    neither on the order nor on the other conversations, and no question is in both parts.
+    neither on the order nor on the other conversations, and no question is in both parts. Of few
+    conversations, one part may be empty.
 
     >>> rows = [{"prompt": f"{i} + 1 =", "completion": f" {i + 1}"} for i in range(1000)]
     >>> examples = Examples.of(rows, "sums")

@@ -56,7 +56,9 @@ Head = nn.Linear | Tensor | tuple[Tensor, Tensor | None]
 class LinearCombinedObjective(CombinedObjective):
     """:class:`CombinedObjective` from hidden states and heads, in a fraction of its memory.
 
-    Loss and gradients equal those of the dense objective to rounding, whatever the chunk size.
+    Loss and gradients equal those of the dense objective to rounding, whatever the chunk size. A
+    trainer makes one of a :class:`CombinedObjective` by itself; give it this one to set
+    ``chunk_size``. It then takes the linear path or none.
 
     Args:
         divergence: a name in :data:`kdlab.DIVERGENCES`, or one of its functions with options bound
@@ -191,9 +193,9 @@ class LinearCombinedObjective(CombinedObjective):
 def linear_twin(objective: Objective) -> LinearCombinedObjective | str:
     """The same objective from hidden states; or, in words, why there is none.
 
-    Exactly a :class:`CombinedObjective` is exchanged, with a divergence that has a closed-form
-    gradient. A subclass may change anything, so it must offer its twin itself, by a method
-    ``linear_twin()`` of its own class.
+    A :class:`CombinedObjective` has one if its divergence has a closed-form gradient. A subclass
+    may change anything, so it must offer its twin itself, by a method ``linear_twin()`` of its own
+    class.
     """
     kind = type(objective)
     if "linear_twin" in vars(kind):

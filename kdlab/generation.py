@@ -52,7 +52,8 @@ def generate(
         end_of_text: a row that has written this token, or one of these, writes nothing but the
             first of them from then on, and all stop when all have; None goes on past it, as packed
             text does.
-        at_most: for each row, how many of its new tokens count; no later one is read.
+        at_most: for each row, how many new tokens are needed; what stands after them is not the
+            model's.
         generator: of the draws, on the device of ``input_ids``; None is torch's own.
 
     Returns:

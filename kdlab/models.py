@@ -42,8 +42,8 @@ class TinyGPTConfig:
 
     vocab_size: int = 2048  # entries in the vocabulary, V
     block_size: int = 128  # longest sequence, in tokens
-    n_layer: int = 4
-    n_head: int = 4
+    n_layer: int = 4  # transformer blocks
+    n_head: int = 4  # attention heads of each
     d_model: int = 128  # width; a multiple of n_head
     dropout: float = 0.0  # share of activations dropped in training
 

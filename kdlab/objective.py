@@ -59,7 +59,7 @@ class ObjectiveOutput(NamedTuple):
 
 
 class Objective(Protocol):
-    """What a trainer minimises: anything that is called like this, and has these two attributes.
+    """What a trainer minimises: any callable with these arguments, and with two attributes.
 
     It may offer a twin of its own that needs no logits, by a method ``linear_twin()`` of its own
     class: see :func:`kdlab.fused.linear_twin`.
@@ -102,7 +102,8 @@ class CombinedObjective:
             as T changes (Hinton et al. 2015).
         ignore_index: positions with this label count in neither term.
         match_vocab: ``"error"``, or ``"truncate"`` to compare the first min(V, V') entries of the
-            two vocabularies, each softmax taken over those alone.
+            two vocabularies, each softmax taken over those alone, that of the LM loss too; a label
+            beyond them is a ValueError.
 
     Raises:
         ValueError: an argument is outside what is listed here.
@@ -194,11 +195,11 @@ class CombinedObjective:
                 rest (:class:`kdlab.TopK`), at this objective's temperature, which are compared as
                 k + 1 buckets; None only while λ = 0.
             labels: ``[...]``, integers; ``ignore_index`` where a position does not count.
-            num_items: what the sums are divided by; by default the positions of this batch that
-                count. With accumulation or several ranks, pass the number over all of them: the
-                parts then add up to the loss of the whole, however it was split. In a loop of your
-                own, DDP and FSDP average gradients over the ranks: there, the loss is multiplied by
-                their number before ``backward()``.
+            num_items: a number or a tensor of one, ≥ 0, that the sums are divided by (0 as 1); by
+                default the positions of this batch that count. With accumulation or several ranks,
+                pass the number over all of them: the parts then add up to the loss of the whole,
+                however it was split. DDP and FSDP average gradients over the ranks: in a loop of
+                your own, multiply the loss by the number of ranks before ``backward()``.
 
         Returns:
             The loss and its two terms, all attached to the graph; 0 if no position counts. With a

@@ -47,7 +47,7 @@ class Recipe:
     teacher_steps: int = TEACHER_STEPS  # optimiser steps that a preset teacher is trained for
     teacher_file: str | None = None  # train from this top-k store instead of the live model
     teacher_tail: bool = True  # what the store left out is one more token; if not, as if it were 0
-    teacher_texts: int | None = None  # train on so many blocks that the teacher wrote
+    teacher_texts: int | None = None  # blocks that the teacher writes, to train on in place of text
     student: str = "tiny-student"  # in PRESETS, layers:n, shape:n or hf: see Ingredients.student
     arm: str = "combined"  # lm: labels; kd: teacher; combined: LM + λ·KD
     divergence: str = "forward_kl"  # a name in DIVERGENCES
@@ -62,14 +62,14 @@ class Recipe:
     eval_blocks: int | None = None  # of that split, spread evenly over it; None: all
     mixed_precision: str = "no"  # or bf16
     on_policy: float = 0.0  # share of steps on text that the student writes, with KD loss alone
-    prompt_tokens: int = 16  # of each block, before the student or the teacher goes on
+    prompt_tokens: int = 16  # kept of each block, before the student or the teacher goes on
     data: str | None = None  # conversations to learn from, as in load_examples; not the corpus
-    block_size: int | None = None  # tokens of a block; of a conversation, at most
+    block_size: int | None = None  # tokens of a block (None: 128); of a conversation, at most
     packed: bool = False  # several conversations a block
-    new_tokens: int = 64  # of an answer, at most
+    new_tokens: int = 64  # most tokens of an answer that the student writes
     eval_answers: int = 100  # held-out questions that the student answers at the end
     accumulation: int = 1  # micro-batches of a step
-    lora: int | None = None  # rank of adapters, which are trained alone and then merged
+    lora: int | None = None  # rank r of adapters on all linear layers, α = 2r; merged at the end
     gradient_checkpointing: bool = False  # activations are computed twice instead of kept
     dtype: str = "float32"  # of weights that are not trained: the teacher's, and under adapters
     teacher_options: str | None = None  # for its from_pretrained, as JSON
@@ -217,7 +217,7 @@ class Recipe:
         return TrainConfig(**values, **options)
 
     def lambda_schedule(self) -> LambdaSchedule:
-        """λ over the steps. Planned schedules end at 0 (the exponential at λ/100)."""
+        """λ over the steps. The schedules that fall end at 0, the exponential at λ/100."""
         if self.arm != "combined":
             return make_schedule("constant", lam=self.objective().lam)
         lam, steps = self.lam, self.steps

@@ -42,6 +42,9 @@ def load_student(folder: str | Path) -> nn.Module:
 
     Its weights may be in shards, as ``Accelerator.save_model`` writes those of a large one.
 
+    Returns:
+        A :class:`kdlab.TinyGPT` or a model of transformers, in float32 and in evaluation mode.
+
     Raises:
         FileNotFoundError: there is none.
         ValueError: it is damaged, or the folder holds the weights of two.

@@ -55,11 +55,12 @@ class LambdaSchedule:
         Args:
             metric: what the schedule watches. ``"gap"``: by how many nats the student's LM loss on
                 validation text is above its teacher's, None where it was not measured.
-                ``"losses"``: the LM loss and the KD loss of the step. A schedule that watches
-                nothing takes no notice of either.
+                ``"losses"``: the LM loss and the KD loss of the step, the latter times T² if the
+                objective multiplies by it. A schedule that watches nothing ignores both.
 
         Raises:
-            ValueError: a number of the step was given to a schedule that counts by itself.
+            ValueError: a whole number, as the step's is, was given to a schedule that watches
+                nothing.
         """
         if self.watches is None and isinstance(metric, int):
             raise ValueError(
@@ -255,12 +256,13 @@ class PlateauLambda(LambdaSchedule):
     A student that no longer gains has learned what it can from this teacher. From then on the
     labels should count more, if there are enough of them. The schedule is told the gap after each
     evaluation. It multiplies λ by ``factor`` when the gap has not shrunk by more than ``threshold``
-    for more than ``patience`` evaluations.
+    for more than ``patience`` evaluations. So a trainer refuses it without eval data, without
+    ``eval_every``, and with a :class:`kdlab.TopKTeacher`, which knows no eval data.
 
     Args:
         start: λ to begin with, ≥ 0.
         factor: what λ is multiplied by, 0 ≤ factor < 1.
-        patience: evaluations without a gain that pass before λ falls, ≥ 0.
+        patience: how many evaluations without a gain change nothing, ≥ 0; λ falls at the next.
         threshold: the least gain that counts, in nats per position, ≥ 0.
         minimum: λ does not fall below it, ≥ 0.
 
@@ -322,11 +324,11 @@ class RatioLambda(LambdaSchedule):
     The losses enter as running means, and as plain numbers: no gradient flows through λ.
 
     Args:
-        share: λ·KD divided by LM, ≥ 0. At 1 both terms are of the same size.
+        share: λ·KD divided by LM, ≥ 0, KD with its T². At 1 both terms are of the same size.
         momentum: weight of the past in the running means, 0 ≤ momentum < 1; they look back about
             1 / (1 − momentum) steps.
         start: λ of the first step, before any loss is known, ≥ 0.
-        maximum: λ does not rise above it; KD may go to 0.
+        maximum: λ does not rise above it, ≥ 0; KD may go to 0.
 
     Raises:
         ValueError: a value is outside its range.

@@ -54,7 +54,7 @@ class ServedReport:
     """What became of a server's responses.
 
     >>> print(ServedReport(rows=[{}], positions=9, k=5, unknown={"�": 2}))
-    1 rows, 9 positions, 5 tokens each. 2 of those listed have no id in the tokenizer, '�' for \
+    1 row, 9 positions, 5 tokens each. 2 of those listed have no id in the tokenizer, '�' for \
 one, and are part of the tail.
     """
 
@@ -64,7 +64,8 @@ one, and are part of the tail.
     unknown: dict[str, int] = field(default_factory=dict)  # listed tokens without an id, how often
 
     def __str__(self) -> str:
-        said = f"{len(self.rows):,} rows, {self.positions:,} positions, {self.k} tokens each."
+        rows = "1 row" if len(self.rows) == 1 else f"{len(self.rows):,} rows"
+        said = f"{rows}, {self.positions:,} positions, {self.k} tokens each."
         if self.unknown:
             said += (
                 f" {sum(self.unknown.values()):,} of those listed have no id in the tokenizer, "
@@ -88,8 +89,8 @@ def write_served_store(
     Args:
         responses: JSON lines; line i is about row i of the data. For ``prompt_logprobs`` the server
             was given the row's own token ids as its prompt; else it answered the conversation. A
-            batch's lines are sorted before: it gives them back in any order, without what failed.
-        data: the conversations, in the tokens of the teacher.
+            batch API returns lines in any order and leaves out what failed: sort them first.
+        data: the conversations that were answered, in that order, in the tokens of the teacher.
         path: the store, for :class:`kdlab.TopKTeacher`.
         k: tokens to keep at each position; None for as many as every position lists.
         temperature: at which the log-probabilities were taken; servers give them at 1.

@@ -28,7 +28,7 @@ class Interval(NamedTuple):
     """
 
     mean: float
-    half_width: float  # of the interval; 0 where there is but one value
+    half_width: float  # of the interval; 0 where there is but one value, which says nothing of it
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Interval:
@@ -45,7 +45,7 @@ class Interval(NamedTuple):
 
     @property
     def includes_zero(self) -> bool:
-        """Whether 0 is inside, so that a difference may be chance."""
+        """Whether 0 is inside, so that a difference may be chance; of one value it says nothing."""
         return abs(self.mean) <= self.half_width
 
     def __str__(self) -> str:

@@ -72,7 +72,7 @@ class Teacher(Protocol):
       while ``targets`` is called, which then returns hidden states. None: there is none to show.
     - ``any_text``: False if the teacher knows one data set and nothing else. It is then not asked
       about text of the student's own, nor for evaluations.
-    - ``temperature``: that of its probabilities, if they were taken at one already.
+    - ``temperature``: at which its probabilities were taken; the objective must have the same.
     - ``to(device)``: called once, with the device of the run.
     - ``fingerprint()``: a text by which a checkpoint knows its teacher again.
 
@@ -171,8 +171,9 @@ class TopKTeacher:
         path: what :func:`write_topk_store` wrote.
         data: if given, the data that will be trained on: all its rows must be in the file.
         model: if given, the model that the store must be of.
-        tail: keep the mass of all other tokens as one more. If not, it is divided among the k in
-            proportion, as if the teacher ruled the others out: a bias, here to be measured.
+        tail: keep the mass of all other tokens as one more token's. If not, that mass is divided
+            among the k in proportion to theirs, as if the teacher ruled the others out: a bias,
+            here to be measured.
 
     Raises:
         ValueError: the file is no store, or it is of other data, another tokenizer or model.
@@ -316,7 +317,7 @@ def write_topk_store(
     Raises:
         TypeError: the teacher is no model.
         ValueError: k, the temperature or the vocabulary is outside its range, the teacher is no
-            causal language model or says what is no number, or the path holds another store or
+            causal language model or its logits are NaN, or the path holds another store or
             something else, which is not replaced.
 
     A position takes ``4k + 2`` bytes with a vocabulary of up to 65,536, and ``k/8`` more for each

@@ -55,7 +55,7 @@ class ChatTemplate:
     >>> examples = Examples.of([row] * 30)
     >>> template = ChatTemplate(train_chat_tokenizer(examples, 300))
     >>> encoded = template.encode(examples.conversations[0])
-    >>> counts = [i for i, own in zip(*encoded) if own]
+    >>> counts = [i for i, written in zip(*encoded) if written]
     >>> template.tokenizer.decode(counts)
     'Yes.<|end|>'
     """

@@ -76,12 +76,13 @@ class DistillationTrainer:
     """Trains a student with LM loss and KD loss at once.
 
     Args:
-        student: any causal language model; it returns logits, or an object with ``.logits``.
+        student: any causal language model; it returns logits, or an object with ``.logits``. It is
+            trained in place; to save it is up to you.
         teacher: another over the same vocabulary, which is frozen; or anything with
             ``targets(batch)``, a :class:`kdlab.TopKTeacher` for one: see
-            :class:`kdlab.teachers.Teacher`. None trains on the labels alone.
-        objective: how the two losses are combined: a :class:`kdlab.CombinedObjective`, or what is
-            called as one. Its λ is set from the schedule before each step.
+            :class:`kdlab.teachers.Teacher`. None, with λ = 0, trains on the labels alone.
+        objective: a :class:`kdlab.CombinedObjective` or :class:`kdlab.LinearCombinedObjective`, or
+            an :class:`kdlab.Objective`. Its λ is set from the schedule before each step.
         schedule: λ over the steps; by default the objective's λ, constant.
         config: how to train.
         out: a folder for ``metrics.jsonl`` and the checkpoint; None keeps everything in memory.
@@ -151,7 +152,7 @@ class DistillationTrainer:
         Args:
             train: rows ``{"input_ids": [T], "labels": [T]}`` of any length, labels not shifted, and
                 what else both models take; a Hugging Face dataset is one.
-            eval: the same, held out; None measures nothing but the training losses.
+            eval: the same, held out, to measure at the end and every ``eval_every`` steps; or None.
             resume: go on from the checkpoint in ``out`` if there is one. The metrics that follow
                 are those of a run that was never stopped. Without it, ``out`` must hold no run.
 

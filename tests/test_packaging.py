@@ -206,7 +206,7 @@ def test_what_is_told_to_be_installed_needs_no_index_that_has_kdlab(built):
     """The wheel, as a page for instructors names it, and extras where kdlab is installed."""
     (path,) = built.glob("*.whl")
     page = (ROOT / "book/instructors/first-evening.md").read_text(encoding="utf-8")
-    assert f"pip install './{path.name}[grading]' jupyterlab" in page
+    assert f'pip install "./{path.name}[grading]" jupyterlab' in page  # for cmd.exe too
     for what in (f"./{path.name}[grading]", "kdlab[hf,lora]", f"{ROOT}[cluster]"):
         command = [sys.executable, "-m", "pip", "install", "--no-index", "--dry-run"]
         command += ["--no-build-isolation", what]

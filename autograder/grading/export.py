@@ -64,7 +64,7 @@ def written(path: Path) -> Iterator[TextIO]:
     """A table's file; what was there before stays until the whole table is written.
 
     Raises:
-        SystemExit: With a sentence, when it cannot be written.
+        SystemExit: With a sentence, when it cannot be written, or Moodle's worksheet would be lost.
     """
     table = StringIO(newline="")
     yield table
@@ -73,6 +73,11 @@ def written(path: Path) -> Iterator[TextIO]:
         if path.exists() and not path.is_file():  # /dev/stdout, for one
             path.write_text(table.getvalue(), encoding="utf-8", newline="")
             return
+        if path.exists() and b"Identifier" in path.read_bytes()[:20]:  # its first column
+            raise SystemExit(
+                f"{path} is Moodle's grading worksheet, and would be lost. Name another file: --to"
+                " marks.csv"
+            )
         try:
             fresh.write_text(table.getvalue(), encoding="utf-8", newline="")
             if path.exists():

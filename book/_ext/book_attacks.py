@@ -32,8 +32,8 @@ def table(numbers: dict) -> list[str]:
         *lines,
         "",
         f"{left} attacks would take down a machine that runs nbgrader alone; it was not given them."
-        f" No process of the grader had more than {numbers['memory_mib']} MiB of memory, and the "
-        f"largest record has {numbers['record_mib']} MiB.",
+        f" In these runs, no process of the grader had more than {numbers['memory_mib']} MiB of "
+        f"memory, and the largest record has {numbers['record_mib']} MiB.",
     ]
 
 

@@ -246,9 +246,9 @@ def offer(app: Sphinx, page: str, template: str, context: dict, doctree) -> None
     colab = in_colab(repository, page)
     context["body"] += (
         '<p class="book-run"><strong>Run it yourself.</strong> '
-        f'<a href="{html.escape(link)}" download>This page as a notebook</a> goes into '
-        f"<code>{folder}</code> of your clone of the repository; <code>make book</code> once, then "
-        f"<code>.venv/bin/jupyter lab {path}.ipynb</code>, and run its cells from the top."
+        f'Put <a href="{html.escape(link)}" download>this page as a notebook</a> into '
+        f"<code>{folder}</code> of your clone of the repository, type <code>make book</code> once, "
+        f"then <code>.venv/bin/jupyter lab {path}.ipynb</code>, and run its cells from the top."
         + (f' Or <a href="{html.escape(colab)}">open it in Colab</a>.' if colab else "")
         + "</p>\n"
     )

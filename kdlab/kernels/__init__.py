@@ -2,7 +2,7 @@
 
 In PyTorch, each operation between a chunk's logits and their gradient reads and writes all of them.
 The kernel, in ``kdlab.kernels.in_triton``, reads the logits of both models twice and writes the
-gradient once, in the precision of the products that follow. For the total variation, the
+gradient once, in the dtype of the matrix products that follow. For the total variation, the
 Jensen–Shannon divergence and the skew KLs it reads them three times. Of a teacher that gives its
 likeliest tokens alone there are no logits: the student's are read twice, and written once.
 What ``torch.compile`` makes of the PyTorch path was measured, too: the terms of forward KL took 25

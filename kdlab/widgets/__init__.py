@@ -195,9 +195,9 @@ class ModeSeeking(Widget):
 
     Args:
         teacher: the teacher's peaks, each [weight, mean, width]; weights sum to 1.
-        w: what is descended is (1 − w)·KL(p‖q) + w·KL(q‖p).
+        w: the weight of reverse KL, 0 to 1: the loss is (1 − w)·KL(p‖q) + w·KL(q‖p).
         mu: the student's mean, where it starts.
-        sigma: its width, from 0.2.
+        sigma: its width where it starts, from 0.2.
     """
 
     _esm = HERE / "mode-seeking.js"
@@ -235,7 +235,7 @@ class LambdaMixer(Widget):
     Args:
         tokens: a name for each token.
         p: the teacher's distribution.
-        y: the label, a place in tokens.
+        y: the label, the index of a token, from 0.
         lam: λ, from 0 to 20.
     """
 

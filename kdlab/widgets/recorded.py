@@ -20,8 +20,8 @@ def read_run(folder: str | Path, made_with: str) -> dict[str, Any]:
         made_with: the words that say what run it is.
 
     Returns:
-        ``lm`` and ``kd``, nats for each step; ``gap``, nats by the step after which it was
-        measured: the student's LM loss minus the teacher's, on the validation split.
+        ``lm`` and ``kd``, the losses of each step in nats; ``gap``, the student's LM loss minus the
+        teacher's on the validation split, in nats, under the step after which it was measured.
     """
     history = History.read(Path(folder) / "metrics.jsonl")
     return {
@@ -43,14 +43,15 @@ def read_trained(
     """Recorded students as the schedule player takes them.
 
     Args:
-        results: recorded runs whose curves have ``lm_loss`` and whose measures ``gap``.
+        results: recorded runs with a curve of ``lm_loss`` and a final value of ``gap``.
         arms: by the name of a schedule, the arm that used it, and its numbers in words.
         labels: the arm of labels alone.
         made_with: the words that say what runs they are.
 
     Returns:
-        ``gap``, nats by schedule and step, the student's LM loss minus the teacher's on held-out
-        text, means over the seeds; ``steps``; ``least`` and ``most``, the ends of the picture.
+        ``gap``, the student's LM loss minus the teacher's on held-out text, in nats, a list over
+        the steps for each schedule, means over the seeds; ``steps``; ``least`` and ``most``, the
+        range of the axis.
     """
     gaps: dict[str, list[float]] = {}
     used = {"labels alone": labels} | {name: arm for name, (arm, _) in arms.items()}

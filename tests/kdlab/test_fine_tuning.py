@@ -88,6 +88,31 @@ def test_adapters_are_merged_and_alone_are_trained(recipe, tmp_path, pair):
     torch.testing.assert_close(weights(apart), weights(merged))
 
 
+def test_the_program_of_the_page_on_conversations(pair, tmp_path, monkeypatch, capsys):
+    """Two tiny models in folders stand in for those of the hub; all else is as it is told."""
+    peft = pytest.importorskip("peft")
+    page = Path(__file__).parents[2] / "book/reference/library-conversations.md"
+    program = re.search(r"```python\n(import peft.*?)```", page.read_text("utf-8"), re.DOTALL)[1]
+    for name, folder in (("NAME", "student"), ("TEACHER", "teacher")):
+        program, found = re.subn(
+            rf'^{name} = ".+"$', f"{name} = {str(pair[folder])!r}", program, flags=re.M
+        )
+        assert found == 1
+    program = program.replace("steps=100", "steps=2")
+    (tmp_path / "chat.jsonl").write_bytes(pair["data"].read_bytes())
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(program, names)
+    assert "of them the assistant's" in capsys.readouterr().out
+    assert names["trainer"].path == "linear"
+    assert names["history"].eval[-1]["kl_to_teacher"] > 0
+    before = transformers.AutoModelForCausalLM.from_pretrained(pair["student"])
+    saved = peft.PeftModel.from_pretrained(before, tmp_path / "assistant")
+    torch.testing.assert_close(
+        weights(saved.merge_and_unload()), weights(names["student"].merge_and_unload().cpu())
+    )
+
+
 def test_a_store_of_the_teacher_trains_as_the_teacher_does(recipe, tmp_path):
     stored = cache_teacher(tmp_path / "t.topk", recipe, k=320, device="cpu")
     assert stored.header["items"] == len(Ingredients.of(recipe, device="cpu").train)

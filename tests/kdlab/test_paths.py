@@ -1,7 +1,10 @@
 """Which path an objective takes: what the user wrote is what runs, and a probe leaves no trace."""
 
 import logging
+import re
 from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,7 +18,6 @@ from kdlab import (
     LinearCombinedObjective,
     LiveTeacher,
     TinyGPT,
-    TopK,
     TopKTeacher,
     TrainConfig,
     collate,
@@ -552,34 +554,15 @@ def test_a_base_model_that_its_own_adapters_changed_is_no_teacher():
 # --- teachers of a user's own, as the teachers' page shows them ---
 
 
-class MeanTeacher:
-    """The mean of two teachers' distributions."""
-
-    def __init__(self, *teachers):
-        self.teachers = [LiveTeacher(teacher) for teacher in teachers]
-
-    def to(self, device):
-        for teacher in self.teachers:
-            teacher.to(device)
-
-    def targets(self, batch):
-        p = [teacher.targets(batch).softmax(-1) for teacher in self.teachers]
-        return torch.stack(p).mean(0).log()
-
-
-class ServerTeacher:
-    """The likeliest tokens, as a server returns them."""
-
-    temperature = 1.0
-
-    def __init__(self, ask):
-        self.ask = ask
-
-    def targets(self, batch):
-        answers = [self.ask(ids.tolist()) for ids in batch["input_ids"]]
-        ids = torch.tensor([[top["ids"] for top in answer[:-1]] for answer in answers])
-        log_probs = torch.tensor([[top["log_probs"] for top in answer[:-1]] for answer in answers])
-        return TopK.of(ids, log_probs, temperature=self.temperature)
+@pytest.fixture(scope="module")
+def shown():
+    """The classes that the page defines."""
+    page = Path(__file__).parents[2] / "book/reference/library-teachers.md"
+    names = {}
+    for block in re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
+        if "class " in block:
+            exec(block, names)
+    return SimpleNamespace(**names)
 
 
 def a_server(model, k=4):
@@ -592,19 +575,19 @@ def a_server(model, k=4):
     return answer
 
 
-def test_a_mean_of_two_teachers_teaches():
-    run, history = fit(gpt(), MeanTeacher(gpt(1), gpt(2)))
+def test_a_mean_of_two_teachers_teaches(shown):
+    run, history = fit(gpt(), shown.MeanTeacher(gpt(1), gpt(2)))
     assert run.path == "dense: of the teacher: it shows no head"
     same = losses(gpt(), gpt(1))
-    assert losses(gpt(), MeanTeacher(gpt(1), gpt(1))) == pytest.approx(same, rel=1e-4)
+    assert losses(gpt(), shown.MeanTeacher(gpt(1), gpt(1))) == pytest.approx(same, rel=1e-4)
     assert history.column("loss") != pytest.approx(same, rel=1e-5)
 
 
-def test_a_teacher_behind_a_server_teaches():
-    run, history = fit(gpt(), ServerTeacher(a_server(gpt(1).eval())))
+def test_a_teacher_behind_a_server_teaches(shown):
+    run, history = fit(gpt(), shown.ServerTeacher(a_server(gpt(1).eval())))
     assert run.path == "linear"
     assert 0 < history.column("kd_loss")[0] <= fit(gpt(), gpt(1))[1].column("kd_loss")[0]
-    everything = losses(gpt(), ServerTeacher(a_server(gpt(1).eval(), k=V)))
+    everything = losses(gpt(), shown.ServerTeacher(a_server(gpt(1).eval(), k=V)))
     assert everything == pytest.approx(losses(gpt(), gpt(1)), rel=1e-4)
 
 

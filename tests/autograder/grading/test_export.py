@@ -61,6 +61,20 @@ def test_the_table_is_the_one_that_canvas_imports(gradebook: Gradebook, tmp_path
     ]
 
 
+@pytest.mark.parametrize("plugin", [TableExportPlugin, CanvasExportPlugin])
+@pytest.mark.parametrize("begins", ["Identifier,Full name", '\ufeff"Identifier";"Full name"'])
+def test_moodles_worksheet_is_not_replaced(
+    gradebook: Gradebook, tmp_path: Path, plugin: type, begins: str
+) -> None:
+    """Both are called grades.csv where nobody says otherwise."""
+    sheet = tmp_path / "grades.csv"
+    sheet.write_text(f"{begins}\nParticipant 4711,Ada Lovelace\n", encoding="utf-8")
+    before = sheet.read_bytes()
+    with pytest.raises(SystemExit, match="Moodle's grading worksheet"):
+        plugin(to=str(sheet)).export(gradebook)
+    assert sheet.read_bytes() == before
+
+
 def test_some_students_and_titles(gradebook: Gradebook, tmp_path: Path) -> None:
     options = Config(CanvasExportPlugin={"titles": {"ps1": "Problem set 1 (99)"}})
     plugin = CanvasExportPlugin(
