@@ -11,6 +11,7 @@ from bs4 import BeautifulSoup
 from fontTools.ttLib import TTFont
 
 from tests.book.narrow import (
+    BAD_BREAKS,
     BROKEN_WORDS,
     CUT_EXAMPLES,
     CUT_FORMULAS,
@@ -434,6 +435,8 @@ def test_the_narrowest_phone_does_not_scroll_sideways(tab):
     assert tab.evaluate(width) <= NARROW["width"]
     assert not tab.evaluate(CUT_FORMULAS)
     assert not tab.evaluate(CUT_EXAMPLES)
+    assert not tab.evaluate(SCROLLS)
+    assert not tab.evaluate(BAD_BREAKS)
     # With text of twice the size.
     tab.evaluate("document.documentElement.style.fontSize = '200%'")
     assert not tab.evaluate(CUT_FORMULAS)
