@@ -95,6 +95,23 @@ def test_mathematics_is_set(tab):
     assert r"\mathrm" not in tab.locator("body").inner_text()
 
 
+# Words of the text, of choices and of drawings with typewriters' quotation marks, which code has.
+STRAIGHT_QUOTES = """() => {
+    const code = "pre, code, .sig, mjx-container, .output, .question-number, .bibtex-citation";
+    const words = [], all = document.createTreeWalker(document.querySelector("main"), 4);
+    while (all.nextNode()) {
+        const word = all.currentNode;
+        if (/['"]/.test(word.data) && !word.parentElement.closest(`script, style, noscript, ${code}`))
+            words.push(word.data.trim());
+    }
+    return words;
+}"""
+
+
+def test_quotation_marks_are_those_of_print(tab):
+    assert not tab.evaluate(STRAIGHT_QUOTES)
+
+
 def test_icons_are_drawn(tab, font):
     glyphs = tab.evaluate(
         """[...document.querySelectorAll("i[class*='fa-']")].map(icon =>
@@ -381,7 +398,7 @@ def test_prints(tab):
     for chrome in (
         *(".bd-sidebar-primary", ".bd-header-article", ".question-check", ".actions"),
         *("#jb-print-docs-body", ".toggle-button", "form select", ".question-verdict > *"),
-        *(".book-run", "p > .question-tally"),
+        *(".book-run", "p > .question-tally", "section:has(> .question-progress)"),
     ):
         assert tab.locator(f"{chrome}:visible").count() == 0, chrome
     assert tab.locator("main h1:visible, main p:visible, main td:visible").count() > 0
