@@ -14,6 +14,7 @@ import shutil
 from pathlib import Path
 
 from docutils import nodes
+from docutils.utils.smartquotes import smartyPants
 from sphinx.application import Sphinx
 
 SHOWN = 6 / 7  # of the size that it is drawn in, so that its letters are as large as the text's
@@ -31,6 +32,7 @@ LEFT_OUT = re.compile(
 PATH = re.compile(r'(?<= d=")[^"]*')
 PLACE = re.compile(r'(?<= )([xy]="-?\d+\.\d\d)\d+')
 TEXT = re.compile(r"<text\b[^>]*>")
+SAID = re.compile(r"(<text\b[^>]*>)([^<]+)")
 WORDS = re.compile(r"(?<=fill: )var\(--figure-(\w+), #\w+\)")
 NAME = re.compile(r' id="([^"]*)"')
 NAMED = re.compile(r'(?<=[ "])id="|(?<=url\()#|(?<=href=")#')
@@ -56,6 +58,7 @@ def inline(svg: str, alt: str, prefix: str) -> str:
     svg = LEFT_OUT.sub("", svg[svg.index("<svg") :])
     svg = re.sub(r"#[0-9a-f]{6}\b", lambda found: colour(found[0]), svg)
     svg = TEXT.sub(lambda text: WORDS.sub(r"var(--figure-text-\1, \g<0>)", text[0]), svg)
+    svg = SAID.sub(lambda text: text[1] + smartyPants(text[2]), svg)
     svg = NAMED.sub(lambda mark: mark[0] + prefix, svg)
     svg = PATH.sub(lambda path: re.sub(r"(\.\d)\d+", r"\1", path[0].replace("\n", "")), svg)
     svg = PLACE.sub(r"\1", re.sub(r"\n\s+", "\n", svg))

@@ -31,6 +31,7 @@ from collections.abc import Iterator
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from docutils.utils.smartquotes import smartyPants
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
@@ -230,7 +231,8 @@ class Question(SphinxDirective):
             if not isinstance(term[-1], nodes.Text) or "=>" not in term[-1].astext():
                 raise self.error(f"{identity}: write each pair as 'left => right', right in words")
             left, right = term[-1].astext().split("=>", 1)
-            split.append(([*term[:-1], nodes.Text(left.rstrip())], right.strip(), said))
+            right = smartyPants(right.strip())
+            split.append(([*term[:-1], nodes.Text(left.rstrip())], right, said))
         options = sorted({right for _, right, _ in split})
         rows = []
         for left, right, said in split:
@@ -326,4 +328,4 @@ def setup(app: Sphinx) -> dict:
     app.connect("doctree-resolved", fill_progress)
     app.connect("html-page-context", add_assets)
     safe = {"parallel_read_safe": False, "parallel_write_safe": True}
-    return {"version": "1", "env_version": 1, **safe}  # pages that are read already are read anew
+    return {"version": "1", "env_version": 2, **safe}  # pages that are read already are read anew

@@ -9,6 +9,8 @@ import math
 import re
 from collections.abc import Callable, Iterable
 
+from docutils.utils.smartquotes import smartyPants
+
 DRAWINGS: dict[str, Callable[[], str]] = {}
 
 
@@ -22,7 +24,7 @@ def svg(width: float, height: float, *parts: str) -> str:
 
 
 def words(x: float, y: float, text: str, kind: str = "", anchor: str = "middle") -> str:
-    said = re.sub(r"_(\w+)_", r'<tspan class="variable">\1</tspan>', html.escape(text))
+    said = re.sub(r"_(\w+)_", r'<tspan class="variable">\1</tspan>', html.escape(smartyPants(text)))
     return f'<text x="{x:g}" y="{y:g}" class="{kind}" text-anchor="{anchor}">{said}</text>'
 
 

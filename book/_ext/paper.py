@@ -25,7 +25,7 @@ BROWSERS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
 # What is for a screen alone, and what print.js does anew for the whole book.
-NOT_PRINTED = "script[src], .question-progress, .book-run, .headerlink"
+NOT_PRINTED = "script[src], section:has(> .question-progress), .book-run, .headerlink"
 PAGE = """\
 <!DOCTYPE html>
 <html lang="en" data-theme="light" data-mode="light">

@@ -77,3 +77,19 @@ BROKEN_WORDS = """() => {
         || [...code.querySelectorAll(".pre")].some(part => boxes(part).length > 1))
         .map(code => code.textContent);
 }"""
+
+# Lines of a formula that begin neither at an operator or a factor in large brackets, nor behind a
+# comma or a space.
+BAD_BREAKS = """() => {
+    const left = node => node.getBoundingClientRect().left;
+    const first = "mjx-mo:is([space='3'], [space='4']), mjx-mo:has(.mjx-c2016), mjx-mrow";
+    const rows = ":is(mjx-math, mjx-mtd):not(:has(mjx-mtable))";
+    return [...document.querySelectorAll(`article ${rows}`)].flatMap(row => {
+        const nodes = [...row.querySelectorAll(":scope > *, .math-part > *")]
+            .filter(node => !node.matches(".math-part") && node.getBoundingClientRect().width);
+        return nodes.slice(1)
+            .filter((node, i) => left(node) < left(nodes[i]) && !node.matches(first)
+                && !nodes[i].matches("mjx-mstyle, mjx-mo:has(.mjx-c2C)"))
+            .map(node => `${node.outerHTML} begins a line of ${row.parentElement.textContent}`);
+    });
+}"""

@@ -11,6 +11,7 @@ from bs4 import BeautifulSoup
 from fontTools.ttLib import TTFont
 
 from tests.book.narrow import (
+    BAD_BREAKS,
     BROKEN_WORDS,
     CUT_EXAMPLES,
     CUT_FORMULAS,
@@ -92,6 +93,23 @@ def test_mathematics_is_set(tab):
     assert tab.locator(".math mjx-container").count() >= wanted
     assert tab.locator("mjx-merror").count() == 0
     assert r"\mathrm" not in tab.locator("body").inner_text()
+
+
+# Words of the text, of choices and of drawings with typewriters' quotation marks, which code has.
+STRAIGHT_QUOTES = """() => {
+    const code = "pre, code, .sig, mjx-container, .output, .question-number, .bibtex-citation";
+    const words = [], all = document.createTreeWalker(document.querySelector("main"), 4);
+    while (all.nextNode()) {
+        const word = all.currentNode;
+        if (/['"]/.test(word.data) && !word.parentElement.closest(`script, style, noscript, ${code}`))
+            words.push(word.data.trim());
+    }
+    return words;
+}"""
+
+
+def test_quotation_marks_are_those_of_print(tab):
+    assert not tab.evaluate(STRAIGHT_QUOTES)
 
 
 def test_icons_are_drawn(tab, font):
@@ -380,7 +398,7 @@ def test_prints(tab):
     for chrome in (
         *(".bd-sidebar-primary", ".bd-header-article", ".question-check", ".actions"),
         *("#jb-print-docs-body", ".toggle-button", "form select", ".question-verdict > *"),
-        *(".book-run", "p > .question-tally"),
+        *(".book-run", "p > .question-tally", "section:has(> .question-progress)"),
     ):
         assert tab.locator(f"{chrome}:visible").count() == 0, chrome
     assert tab.locator("main h1:visible, main p:visible, main td:visible").count() > 0
@@ -434,6 +452,8 @@ def test_the_narrowest_phone_does_not_scroll_sideways(tab):
     assert tab.evaluate(width) <= NARROW["width"]
     assert not tab.evaluate(CUT_FORMULAS)
     assert not tab.evaluate(CUT_EXAMPLES)
+    assert not tab.evaluate(SCROLLS)
+    assert not tab.evaluate(BAD_BREAKS)
     # With text of twice the size.
     tab.evaluate("document.documentElement.style.fontSize = '200%'")
     assert not tab.evaluate(CUT_FORMULAS)

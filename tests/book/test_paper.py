@@ -29,7 +29,8 @@ RENDERED = """\
 def rendered(tmp_path) -> Path:
     """A rendered book of three pages."""
     texts = {
-        "index": '<p><a href="b.html">next</a> <a href="https://example.org">out</a></p>',
+        "index": '<p><a href="b.html">next</a> <a href="https://example.org">out</a></p>'
+        '<section><h2>How far</h2><div class="question-progress"></div></section>',
         "b": '<p id="top-of-b">Eyes <a href="c.html#top">c</a> <a href="#top-of-b">b</a></p>'
         '<form class="question"><input name="q"></form><p>0 of <i class="question-tally">1</i></p>',
         "c": '<p>Last <img src="../_images/owl.png" alt="an owl"></p><svg><clipPath id="cut"/>'
@@ -65,6 +66,7 @@ def test_links_stay_inside_and_no_name_is_taken_twice(rendered):
     assert soup.use["style"] == "fill: #c0ffee"
     assert "Not this" not in soup.text
     assert "0 of" not in soup.text
+    assert "How far" not in soup.text
     assert soup.select_one(".contents h3").text == "1 · Owls"
 
 

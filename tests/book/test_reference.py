@@ -61,6 +61,14 @@ def test_signatures_are_parsed_and_say_something(book):
             assert not re.search(r"~|<factory>|\(\*args", entry.text), entry.text
 
 
+def test_the_general_index_lists_each_module_once(book):
+    words = [line.text.split("\n")[0] for line in soup_of(book / "genindex.html").select("td li")]
+    modules = [word for word in words if "module)" in word and "in module" not in word]
+    assert "kdlab.fused (module)" in modules
+    assert len(set(modules)) == len(modules)
+    assert not {"module", "kdlab.fused"} & {word.strip() for word in words}
+
+
 def test_no_table_of_a_docstring_has_run_into_lines(book):
     """What is indented without a double colon before it is set as a quotation, in one paragraph."""
     for path in sorted((book / "book/reference").glob("library*.html")):
