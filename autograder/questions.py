@@ -31,7 +31,7 @@ def load_checks(path: Path) -> dict[str, Check]:
 
     Raises:
         FileNotFoundError: When there is no such file.
-        ValueError: When two checks have one name.
+        ValueError: When CHECKS is no tuple of checks, or two of them have one name.
     """
     if not path.is_file():
         raise FileNotFoundError(f"No checks at {path}. Each assignment needs checks/<name>.py.")
@@ -52,8 +52,11 @@ def _load_checks(path: Path, *version: int) -> dict[str, Check]:
     spec = importlib.util.spec_from_loader(name, _FromSource(name, str(path)))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    checks = {check.name: check for check in module.CHECKS}
-    if len(checks) != len(module.CHECKS):
+    found = getattr(module, "CHECKS", None)
+    if not isinstance(found, tuple | list) or not all(hasattr(each, "name") for each in found):
+        raise ValueError("CHECKS is to be a tuple of checks. Is a comma missing, as in (check,)?")
+    checks = {check.name: check for check in found}
+    if len(checks) != len(found):
         raise ValueError(f"{path}: two checks have the same name.")
     return checks
 

@@ -59,12 +59,20 @@ def entries(root: Path, assignment: str) -> list[Entry]:
     found = [Entry("solution", own, {}), Entry("stub", {}, {})]
     for kind in ("wheat", "chaff", "compound"):
         for path in sorted((root / "bank" / assignment / f"{kind}s").glob("*.py")):
-            answers, expected = parse(path.read_text(encoding="utf-8"))
-            if unknown := answers.keys() - own.keys():
+            try:
+                answers, expected = parse(path.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}") from None
+            if unknown := (answers.keys() | expected.keys()) - own.keys():
                 cells = ", ".join(f"{task}{ANSWER}" for task in sorted(unknown))
                 raise ValueError(
                     f"{path} answers what is no task of {assignment}: its notebook has no cell with"
                     f" the id {cells}."
+                )
+            if kind != "wheat" and not expected:
+                raise ValueError(
+                    f"{path} does not say what is wrong in it. Begin it with '# expect TASK: HINT'"
+                    " or '# wrong TASK'."
                 )
             found.append(Entry(f"{kind}-{path.stem}", own | answers, expected))
     return found
@@ -75,8 +83,18 @@ def parse(text: str) -> tuple[dict[str, str], dict[str, str | None]]:
 
     Returns:
         Source by task, each with the file's imports, and the expected misconception by task.
+
+    Raises:
+        ValueError: When it answers no task, or one of its first lines cannot be read.
     """
-    head, *blocks = re.split(r"^# %% task: ", text, flags=re.MULTILINE)
+    head, *blocks = re.split(r"^# *%% *task:", text, flags=re.MULTILINE)
+    if not blocks:
+        raise ValueError("There is no line '# %% task: TASK' in it, so it answers nothing.")
+    for line in re.findall(r"^# *expect\b.*", head, re.MULTILINE):
+        if not re.fullmatch(r"# expect \w+: \w+", line):
+            raise ValueError(
+                f"{line!r} is not read. Write '# expect TASK: HINT' or '# wrong TASK'."
+            )
     expected = dict.fromkeys(re.findall(r"^# wrong (\w+)$", head, flags=re.MULTILINE))
     expected |= dict(re.findall(r"^# expect (\w+): (\w+)$", head, flags=re.MULTILINE))
     imports = "\n".join(re.findall(r"^(?:import|from) .*$", head, flags=re.MULTILINE))

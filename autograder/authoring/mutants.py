@@ -109,6 +109,8 @@ def noticed(
         exec(compile(text, "<mutant>", "exec"), namespace)
     except Exception:
         return True
+    if asked_for not in namespace:
+        return True
     value = namespace[asked_for]
     asked = question(check, cases)
     for case, expectation in zip(asked["cases"], rubric.expectations, strict=True):

@@ -18,6 +18,7 @@ from typing import Any
 from nbformat import NotebookNode
 
 from autograder.authoring.bank import Entry, entries, solution, source
+from autograder.authoring.declaration import faults, unmarkable
 from autograder.authoring.mutants import mutants, noticed
 from autograder.authoring.weights import differences, told_otherwise
 from autograder.cells import ANSWER, asked_for, grade_id
@@ -67,10 +68,12 @@ def prove(
 
     Raises:
         FileNotFoundError: When the set's notebook or its checks are not there.
-        ValueError: When a file of the bank answers a task that there is not.
+        ValueError: When they, or a file of the bank, are not as they are to be written.
     """
     notebook = source(root, assignment)
     checks = load_checks(root / "checks" / f"{assignment}.py")
+    for problem in (*unmarkable(notebook.cells), *faults(checks.values())):
+        raise ValueError(problem)
     bank = entries(root, assignment)
     proofs = {
         "notebook": lambda: _notebook(notebook, checks),
@@ -103,6 +106,7 @@ def judged(
     """Runs an entry of the bank cell by cell, as a kernel would, and judges it as grading does."""
     space: dict[str, Any] = {}
     verdicts: dict[str, Verdict] = {}
+    raised: dict[str, str] = {}
     for cell in notebook.cells:
         name = grade_id(cell)
         if cell.cell_type != "code":
@@ -111,15 +115,20 @@ def judged(
             task = name.removesuffix(ANSWER)
             code = entry.answers.get(task, "") if name.endswith(ANSWER) else cell.source
             code = code.replace("from autograder.check import check", "check = None")
-            with contextlib.suppress(Exception):  # as a notebook goes on after a cell that fails
+            try:
                 exec(compile(code, f"<{name}>", "exec"), space)
+            except Exception as error:  # as a notebook goes on after a cell that fails
+                raised[name.removesuffix(ANSWER)] = (
+                    f" Its cell raises {type(error).__name__}: {error}."
+                )
             continue
         check = checks[name]
         cases = check.cases(generator(seed, check))
         rubric = check.rubric(cases)
         asks = asked_for(cell)
         if asks is None or asks[1] not in space:
-            verdicts[name] = unjudged(rubric, Status.NOT_RUN, "It is not defined.")
+            why = f"{asks[1] if asks else 'It'} is not defined.{raised.get(name, '')}"
+            verdicts[name] = unjudged(rubric, Status.NOT_RUN, why)
             continue
         answer = space[asks[1]]
         seen = observe(answer, question(check, cases))
@@ -221,6 +230,9 @@ def _mistakes(checks: dict[str, Check], bank: list[Entry], seeds: int) -> Part:
             rubric = check.rubric(check.cases(generator(seed, check)))
             for way in rubric.wrong_ways:
                 part.tried += seed == 0
+                said = {each.message for each in way.outcomes if each.type == "NameError"}
+                if said and f"{name}: {way.name} raises" not in " ".join(part.notes):
+                    part.notes.append(f"{name}: {way.name} raises NameError: {min(said)}.")
                 verdict = judge(rubric, list(way.outcomes))
                 if verdict.points >= verdict.max_points:
                     problem = f"{name}: no case tells {way.name} from the right way."

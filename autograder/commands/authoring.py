@@ -13,9 +13,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from autograder.authoring.proof import Part, prove
+from autograder.authoring.proof import Part, prove, quiet
 from autograder.authoring.template import make
 from autograder.commands.console import Json, console, say
+from autograder.grading.execution.rehearsal import rehearse_checks
 from autograder.grading.wording import counted, meant
 
 Name = Annotated[str, typer.Argument(help="The set's name, such as ps7_mine.")]
@@ -56,9 +57,15 @@ def selftest(
         raise typer.Exit(1)
 
 
-def _proved(name: str, seeds: int, quiet: bool, at: Callable[[str], None]) -> list[Part]:
+def _proved(name: str, seeds: int, silent: bool, at: Callable[[str], None]) -> list[Part]:
+    path = Path("checks", f"{name}.py")
+    with quiet():
+        problem = rehearse_checks(path.absolute(), None, released=True) if path.is_file() else ""
+    if problem:
+        say(f"{name} cannot be tried: {problem}")
+        raise typer.Exit(2)
     try:
-        return prove(Path.cwd(), name, seeds, at, (lambda part: None) if quiet else _show)
+        return prove(Path.cwd(), name, seeds, at, (lambda part: None) if silent else _show)
     except FileNotFoundError as error:
         near = meant(name, (path.name for path in Path("source").glob("*")))
         say(f"{name} cannot be tried: there is no {error.filename or error}.{near}")

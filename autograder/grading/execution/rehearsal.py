@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from traitlets.config import Config, Configurable
 from traitlets.log import get_logger
 
+from autograder.authoring.declaration import faults, unmarkable
 from autograder.authoring.weights import differences, told_otherwise
 from autograder.cells import is_judged
 from autograder.grading.configuration import unusable
@@ -107,14 +108,14 @@ def readable(path: Path) -> None:
         raise Misconfigured(f"{path.name} cannot be loaded: {_where(error, path)}") from None
 
 
-def rehearse_checks(path: Path, points: Mapping[str, float], released: bool = False) -> str:
+def rehearse_checks(path: Path, points: Mapping[str, float] | None, released: bool = False) -> str:
     """Loads an assignment's checks and works out what each case of a graded cell should come to.
 
     Runs where submissions run: whatever is missing there is found there.
 
     Args:
         path: The file of checks.
-        points: The points of each graded cell, by name.
+        points: The points of each graded cell, by name; None tries every check.
         released: Try what ships with the notebook as well; grading has no use for it.
 
     Returns:
@@ -128,13 +129,19 @@ def rehearse_checks(path: Path, points: Mapping[str, float], released: bool = Fa
         raise
     except BaseException as error:
         return f"{path.name} cannot be loaded: {_where(error, path)}"
-    for problem in differences(checks, points):
+    for problem in (*faults(checks.values()), *differences(checks, points or {})):
         return f"{path.name}: {problem}"
     for name, check in checks.items():
-        if name not in points:
+        if points is not None and name not in points:
             continue
         try:
             cases = check.cases(generator(0, check))
+            if question(check, cases) != question(check, check.cases(generator(0, check))):
+                return (
+                    f"{path.name}: the random cases of {name} are others each time. Draw all of"
+                    " them from the generator that the function is given, so that a grading can be"
+                    " repeated."
+                )
             wanted = [each.outcome for each in check.rubric(cases).expectations]
             if wanted and all(outcome and outcome.kind == "raised" for outcome in wanted):
                 first = wanted[0]
@@ -142,7 +149,6 @@ def rehearse_checks(path: Path, points: Mapping[str, float], released: bool = Fa
                     f"{path.name}: the reference of {name} raises in every case:"
                     f" {first.type}: {first.message}"
                 )
-            question(check, cases)
             if released:
                 public_data([check])
         except KeyboardInterrupt:
@@ -238,6 +244,8 @@ def before_release(assignment: str, notebooks: Iterable[str], **_: Any) -> None:
     marked: set[str] = set()
     for path in notebooks:
         cells = nbformat.read(path, as_version=4).cells
+        for problem in unmarkable(cells):
+            raise SystemExit(f"{assignment} was not generated. {Path(path).name}: {problem}")
         for cell in cells:
             if is_judged(cell):
                 points[cell.metadata.nbgrader.grade_id] = cell.metadata.nbgrader.points

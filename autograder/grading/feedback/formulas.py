@@ -11,7 +11,9 @@ themselves, and `templates/` holds what takes MathJax out. A course's configurat
 from __future__ import annotations
 
 import html
+import os
 import re
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -19,10 +21,11 @@ from xml.etree import ElementTree
 
 from jinja2 import pass_context
 from latex2mathml.converter import convert
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbconvert.filters.markdown_mistune import HTMLRenderer, IPythonRenderer, MarkdownWithMath
 
 MAX_FORMULA = 2000  # characters; a longer one is shown as it was written
 ATTACHMENT = "attachment:"
+IMG_TAG = re.compile(r"""<img\b(?:[^<>"']|"[^"]*"|'[^']*')*>""", re.IGNORECASE)
 OUTSIDE = re.compile(r"(https?:)?//", re.IGNORECASE)
 MATHML = "{http://www.w3.org/1998/Math/MathML}"
 ELEMENTS = {
@@ -79,28 +82,64 @@ def mathml(tex: str, display: str) -> str:
     return ElementTree.tostring(tree, encoding="unicode")
 
 
+class _Attributes(HTMLParser):
+    """Reads a tag."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, str | None] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found = dict(attrs)
+
+
 class _Renderer(IPythonRenderer):
     def image(self, text: str, url: str, title: str | None = None) -> str:
         """A picture of the set's text or of a comment, in the page itself, or its name."""
+        if OUTSIDE.match(url):
+            return self.link(html.escape(text or url), url, title)
+        address = self._address(url)
+        if address is None:
+            return html.escape(text)
+        return HTMLRenderer.image(self, text, address, title)
+
+    def block_html(self, html: str) -> str:
+        return f"{self.inline_html(html)}\n"  # tags may be closed by another block
+
+    def inline_html(self, html: str) -> str:
+        return IMG_TAG.sub(self._tag, html)
+
+    def _tag(self, match: re.Match[str]) -> str:
+        """The same for a picture that is written as HTML; its width and the like stay."""
+        reader = _Attributes()
+        reader.feed(match[0])
+        attributes = reader.found
+        url, text = (attributes.get(name) or "" for name in ("src", "alt"))
+        if OUTSIDE.match(url):
+            return self.image(text, url)
+        address = self._address(url)
+        if address is None:
+            return html.escape(text)
+        attributes["src"] = address
+        attributes.pop("srcset", None)  # others, which a browser would ask for
+        written = (f'{name}="{html.escape(value or "")}"' for name, value in attributes.items())
+        return f"<img {' '.join(written)}>"
+
+    def _address(self, url: str) -> str | None:
+        """What a page has for a picture's address; None where the picture is not shown."""
         name = url.removeprefix(ATTACHMENT)
         if name != url:
             name = name if name in self.attachments else unquote(name)
             if name not in self.attachments:  # a comment may quote another cell's
-                return html.escape(text)
-            url = f"{ATTACHMENT}{name}"
-        elif OUTSIDE.match(url):
-            return self.link(html.escape(text or url), url, title)
-        elif not url.startswith("data:"):
-            url, folder = unquote(url), Path(self.path).resolve()
-            if not (folder / url).resolve().is_relative_to(folder):  # no other file of the grader's
-                return html.escape(text)
-        return super().image(text, url, title)
-
-    def block_html(self, html: str) -> str:
-        return f"{html}\n"  # what embeds its pictures closes tags that another block closes
-
-    def inline_html(self, html: str) -> str:
-        return html
+                return None
+            return self._embed_image_or_attachment(f"{ATTACHMENT}{name}")
+        if url.startswith("data:"):
+            return url
+        url, folder = unquote(url).replace("\0", ""), Path(self.path).resolve()
+        file = (folder / url).resolve()
+        if not file.is_relative_to(folder) or os.path.isdir(file):  # no other file of the grader's
+            return None
+        return self._embed_image_or_attachment(url)
 
     def inline_math(self, body: str) -> str:
         return mathml(body, "inline")

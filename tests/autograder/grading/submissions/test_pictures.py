@@ -142,7 +142,10 @@ def test_pictures_of_the_sets_own_text_and_of_comments_cost_nobody_a_page(
     notebook = nbformat.read(path, as_version=4)
     told = notebook.cells[0]
     told.source += "\n\n![](attachment:a%20(1).png) ![](my%20figure.png) ![far](http://far/x.png)"
-    told.source += " ![book](../../../gradebook.db)"
+    told.source += " ![book](../../../gradebook.db) ![here](.) ![nul](../a%00)"
+    told.source += " <img src='my%20figure.png' srcset='http://far/x.png 2x' width=9>"
+    told.source += " <img alt=there src=http://far/y.png> <IMG alt=marks src=../../../gradebook.db>"
+    told.source += """\n\n<figure>\n<img alt="a > b"\n src="my figure.png"/>\n</figure>\n\nBelow."""
     told.attachments = {"a (1).png": {"image/png": text(PNG)}}
     nbformat.write(notebook, path)
     path.with_name("my figure.png").write_bytes(JPEG)
@@ -150,19 +153,27 @@ def test_pictures_of_the_sets_own_text_and_of_comments_cost_nobody_a_page(
     shutil.rmtree(course / "submitted" / "ada" / ASSIGNMENT)
     shutil.copytree(course / "release" / ASSIGNMENT, course / "submitted" / "ada" / ASSIGNMENT)
     answer(course, "ada", "Mine.")
+    folder = course / "submitted" / "cy" / ASSIGNMENT
+    folder.mkdir(parents=True)  # who hands in the notebook alone
+    shutil.copy(course / "submitted" / "ada" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", folder)
     canned_grades(course)
     with Course(course).gradebook() as gradebook:
         comments = gradebook.find_submission_notebook(ASSIGNMENT, ASSIGNMENT, "ada").comments
         next(c for c in comments if c.name == "why").manual_comment = "![gone](attachment:b.png)"
         gradebook.db.commit()
-    deliver(Course(course), ASSIGNMENT, ["ada"], release=False)
-    page = (course / "feedback" / "ada" / ASSIGNMENT / f"{ASSIGNMENT}.html").read_text("utf-8")
-    soup = bs4.BeautifulSoup(page, "html.parser")
-    shown = [base64.b64decode(tag["src"].partition(",")[2]) for tag in soup.find_all("img")]
-    assert shown == [PNG, JPEG]
-    assert soup.find("a", href="http://far/x.png").get_text() == "far"
-    assert "gone" in soup.get_text()
-    assert "book" in soup.get_text()
+    deliver(Course(course), ASSIGNMENT, ["ada", "cy"], release=False)
+    for student in ("ada", "cy"):
+        page = course / "feedback" / student / ASSIGNMENT / f"{ASSIGNMENT}.html"
+        soup = bs4.BeautifulSoup(page.read_text("utf-8"), "html.parser")
+        shown = [tag["src"].partition("base64,")[2] for tag in soup.find_all("img")]
+        assert list(map(base64.b64decode, shown)) == [PNG, JPEG, JPEG, JPEG]
+        assert soup.find("a", href="http://far/x.png").get_text() == "far"
+        assert soup.find("a", href="http://far/y.png").get_text() == "there"
+        assert {"book", "here", "marks", "Below."} <= set(soup.get_text().split())
+        assert "srcset" not in str(soup)
+        assert soup.find("img", width="9")
+        assert soup.find("figure").img["alt"] == "a > b"
+        assert ("gone" in soup.get_text()) == (student == "ada")  # in her comment
 
 
 def test_an_answer_in_another_cell_is_said(course: Path, canned_grades: Callable) -> None:
