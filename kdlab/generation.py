@@ -100,6 +100,8 @@ def generate(
             check_length(model, {"input_ids": input_ids, **places})
             logits, past = _after(input_ids, mask, model, takes, past)
             logits = logits.float()
+            if not bool(logits.amax(-1).isfinite().all()):  # of NaN, the largest is NaN
+                raise ValueError("the model's logits are not finite: there is no token to take")
             if top_k is not None and top_k < logits.shape[-1]:
                 top = logits.topk(top_k)
                 nothing = torch.full_like(logits, float("-inf"))
@@ -144,8 +146,6 @@ def _picked(weights: Tensor, generator: torch.Generator | None) -> Tensor:
     """An index ``[B, 1]`` for each row, as often as its weight is large; never one of weight 0."""
     reached = weights.cumsum(-1)
     whole = reached[:, -1:]
-    if not bool(whole.isfinite().all()):
-        raise ValueError("the model's logits are not finite: there is nothing to draw from")
     draw = whole * torch.rand(
         whole.shape, dtype=whole.dtype, device=whole.device, generator=generator
     )

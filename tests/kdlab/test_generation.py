@@ -42,9 +42,13 @@ def test_of_a_large_vocabulary_every_token_has_its_share(vocabulary):
     assert ((count - expected).abs() <= 5 * expected.sqrt() + 5).all()
 
 
-def test_logits_that_are_not_finite_are_nothing_to_draw_from():
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("logits", [[0.0, float("nan")], [0.0, torch.inf], [-torch.inf] * 2])
+def test_logits_that_are_not_finite_are_nothing_to_take_a_token_from(logits, temperature):
+    """Nor is the likeliest of them one: of NaN, argmax takes the first."""
+    start = torch.zeros(1, 1, dtype=torch.long)
     with pytest.raises(ValueError, match="the model's logits are not finite"):
-        generate(table([[0.0, float("nan")]] * 2), torch.zeros(1, 1, dtype=torch.long), 1)
+        generate(table([logits] * 2), start, 1, temperature=temperature)
 
 
 def test_temperature_acts_on_the_logits():
