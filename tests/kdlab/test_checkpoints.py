@@ -71,7 +71,7 @@ class WithImages(TinyGPT):
 
 
 def test_a_run_goes_on_where_some_weights_had_no_gradient_yet(tmp_path):
-    """A text gives the part for images of a model none, and AdamW keeps nothing for such weights."""
+    """A text gives the part for images none, and AdamW keeps nothing for such weights."""
 
     def made(out, asked=0):
         student = WithImages()
