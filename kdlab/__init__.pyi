@@ -25,6 +25,7 @@ from . import (
     inputs,
     interrupts,
     kernels,
+    layers,
     metrics,
     models,
     modes,
@@ -80,13 +81,13 @@ from .examples import Conversation, Examples, load_examples
 from .fused import LinearCombinedObjective
 from .generation import generate
 from .ingredients import Ingredients, trained_teacher
+from .layers import every_nth_layer
 from .models import (
     PRESETS,
     KeyValues,
     TinyGPT,
     TinyGPTConfig,
     count_parameters,
-    every_nth_layer,
     logits_of,
 )
 from .objective import CombinedObjective, Objective, ObjectiveOutput

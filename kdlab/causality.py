@@ -13,7 +13,10 @@ from torch import Tensor
 from kdlab.arguments import check_module
 from kdlab.batches import first_padded_left, padded_left
 from kdlab.devices import kept_random_state
-from kdlab.inputs import kind_of, pretrained_in, unwrapped
+from kdlab.heads import unchanged
+from kdlab.inputs import kind_of, logits_for, pretrained_in, unwrapped
+from kdlab.models import longest_text
+from kdlab.modes import in_evaluation_mode
 from kdlab.topk import TopK
 
 HALF = (torch.bfloat16, torch.float16)
@@ -52,14 +55,45 @@ def check_causal(model: nn.Module) -> None:
 
 
 @torch.no_grad()
+def heeds_padding(model: nn.Module) -> bool:
+    """Whether a model reads a text as well behind padding; it is tried on a short one.
+
+    A model that takes a mask and positions need not: RoBERTa's begin after the number of its
+    padding token.
+    """
+    length = longest_text(pretrained_in(model) or model, 64)
+    padding = min(3, length - 1)
+    device = next(model.parameters(), torch.empty(0)).device
+    ids = torch.arange(length, device=device)[None] % 7 % 2
+    mask = torch.ones_like(ids)
+    mask[:, :padding] = 0
+    with in_evaluation_mode(model), unchanged(model):
+        behind = logits_for(model, {"input_ids": ids, "attention_mask": mask})[0, padding:]
+        alone = logits_for(model, {"input_ids": ids[:, padding:]})[0]
+    return not reads_otherwise(model, behind, alone)
+
+
+def reads_otherwise(model: nn.Module, one: Tensor, other: Tensor) -> bool:
+    """Whether two answers of a model ``[T, V]`` differ by more than it rounds.
+
+    On average: rounding may send a token to another expert, and its answer is then another one.
+    """
+    dtypes = {weight.dtype for weight in model.parameters()} & {*HALF}
+    noise = max(1e-3, *(16 * torch.finfo(dtype).eps for dtype in (one.dtype, *dtypes)))
+    moved = (one.float() - other.float()).abs().mean()
+    return not bool(moved <= noise * other.float().std() + 1e-30)
+
+
+@torch.no_grad()
 def check_no_future(
     model: Any, ask: Callable[[Mapping[str, Tensor]], Any], batch: Mapping[str, Tensor]
 ) -> None:
     """Raise ValueError if what a model says after a token depends on what it must not see.
 
     That is what comes later, and what a mask hides. The model is asked about one row of a batch,
-    the first that is padded on the left if any is, and again with another token in those places.
-    Nor may a teacher that is no module leave out the token that it answers at.
+    the first that is padded on the left if any is, and again with another token in those places,
+    and without the padding. Nor may a teacher that is no module leave out the token that it answers
+    at.
 
     Args:
         model: what is asked, in evaluation mode; or a teacher that is no module, from which some
@@ -135,6 +169,17 @@ def check_no_future(
             f"{kind_of(model)} reads the padding on the left, whatever its attention_mask says; "
             "pad on the right, or leave the padding to kdlab"
         )
+    if padded_left(there) and parts and isinstance(before, Tensor):
+        cut = {
+            name: value[:, there[0]] if value.shape[:2] == ids.shape else value
+            for name, value in row.items()
+        }
+        alone = ask(cut)[0][: len(places) - 1]
+        if reads_otherwise(model, before, alone):
+            raise ValueError(
+                f"{kind_of(model)} reads a text otherwise where it is padded on the left, most "
+                "likely at other positions; pad on the right, or leave the padding to kdlab"
+            )
     final = slice(-1, None)
     if parts or len(places) < 3 or change(-2, final) > 0.5:
         return

@@ -26,7 +26,8 @@ from accelerate import Accelerator
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
     get_state_dict,
-    set_state_dict,
+    set_model_state_dict,
+    set_optimizer_state_dict,
 )
 
 from kdlab.arguments import check_whole
@@ -122,19 +123,31 @@ def load_checkpoint(
     with _whole(folder):
         model_state = torch.load(folder / "student.pt", map_location="cpu", mmap=True)
         optimizer_state = torch.load(folder / "optimizer.pt", map_location="cpu")
-        set_state_dict(
-            student,
-            _plain(optimizer),
-            model_state_dict=model_state,
-            optim_state_dict=optimizer_state,
-            options=StateDictOptions(full_state_dict=True, strict=not _as_loaded(student)),
-        )
+        known = StateDictOptions(full_state_dict=True, strict=not _as_loaded(student))
+        set_model_state_dict(student, model_state, options=known)
+        _load_optimizer(student, _plain(optimizer), optimizer_state)
     draws = folder / f"random-{accelerator.process_index}.pt"
     if draws.exists():  # there may be more processes now than there were
         with _whole(folder):
             states = torch.load(draws, weights_only=False)
         _set_random_states(states)
     return {"step": step, "schedule": schedule}
+
+
+def _load_optimizer(
+    student: nn.Module, optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]
+) -> None:
+    """Give an optimiser the state that was saved, and none to weights that had none.
+
+    Those had no gradient yet, as a part for images has none of a text. PyTorch takes their lack for
+    an error, or begins their state at step 1.
+    """
+    options = StateDictOptions(full_state_dict=True, strict=False)
+    set_optimizer_state_dict(student, optimizer, dict(saved), options=options)
+    for group, of_group in zip(optimizer.param_groups, saved["param_groups"], strict=True):
+        for weight, name in zip(group["params"], of_group["params"], strict=True):
+            if name not in saved["state"]:
+                optimizer.state.pop(weight, None)
 
 
 def _as_loaded(student: nn.Module) -> list[nn.Module]:

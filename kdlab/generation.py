@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kdlab.arguments import check_number, check_tensor, check_whole, ends_of
-from kdlab.causality import check_causal
+from kdlab.causality import check_causal, heeds_padding
 from kdlab.inputs import check_ids, check_length, forward_takes
 from kdlab.models import KeyValues, TinyGPT, logits_of
 from kdlab.modes import in_evaluation_mode
@@ -101,6 +101,8 @@ def generate(
             check_length(model, {"input_ids": input_ids, **places})
             logits, past = _after(input_ids, mask, model, takes, past)
             logits = logits.float()
+            if not bool(logits.amax(-1).isfinite().all()):  # of NaN, the largest is NaN
+                raise ValueError("the model's logits are not finite: there is no token to take")
             if top_k is not None and top_k < logits.shape[-1]:
                 top = logits.topk(top_k)
                 nothing = torch.full_like(logits, float("-inf"))
@@ -145,8 +147,6 @@ def _picked(weights: Tensor, generator: torch.Generator | None) -> Tensor:
     """An index ``[B, 1]`` for each row, as often as its weight is large; never one of weight 0."""
     reached = weights.cumsum(-1)
     whole = reached[:, -1:]
-    if not bool(whole.isfinite().all()):
-        raise ValueError("the model's logits are not finite: there is nothing to draw from")
     draw = whole * torch.rand(
         whole.shape, dtype=whole.dtype, device=whole.device, generator=generator
     )
@@ -170,8 +170,8 @@ def _checked_mask(model: nn.Module, mask: Tensor | None, input_ids: Tensor) -> T
         raise ValueError("a row is padded on the right; text that goes on is padded on the left")
     if not takes_padding(model):
         raise ValueError(
-            f"{type(model).__name__} takes no 'attention_mask', or has a state that padding would "
-            "enter; continue rows of one length at a time"
+            f"{type(model).__name__} takes no 'attention_mask', has a state that padding would "
+            "enter, or counts positions from it; continue rows of one length at a time"
         )
     return mask.long()
 
@@ -182,7 +182,8 @@ def takes_padding(model: nn.Module) -> bool:
     # transformers says which models have a state; where attention is beside it, masks are heeded.
     state = any(getattr(part, "_is_stateful", False) for part in model.modules())
     state = state and "position_ids" not in takes
-    return "attention_mask" in takes and not (state or {"cache_params", "state"} & takes)
+    takes_it = "attention_mask" in takes and not (state or {"cache_params", "state"} & takes)
+    return takes_it and (isinstance(model, TinyGPT) or heeds_padding(model))
 
 
 def _after(
@@ -286,7 +287,7 @@ def continued(
     mask = torch.zeros_like(ids)
     prompts = [texts[i][there[i].bool()][:size] for i, size in enumerate(sizes)]
     together = [list(range(len(sizes)))]
-    if not takes_padding(model):  # prompts of one length together: nothing is padded
+    if len({*sizes}) > 1 and not takes_padding(model):  # of one length together: nothing is padded
         together = [[i for i, n in enumerate(sizes) if n == size] for size in sorted(set(sizes))]
     for rows in together:
         widest = max(sizes[i] for i in rows)

@@ -24,7 +24,8 @@ from kdlab.files import cache_dir, slug, whole_or_not_at_all
 from kdlab.fingerprints import model_sha256
 from kdlab.generation import continued
 from kdlab.inputs import check_ids
-from kdlab.models import PRESETS, TinyGPT, every_nth_layer, longest_text
+from kdlab.layers import every_nth_layer
+from kdlab.models import PRESETS, TinyGPT, longest_text
 from kdlab.objective import CombinedObjective
 from kdlab.packing import PackedRows
 from kdlab.pretrained import check_same_tokens, entries_of, load_both, tokenizer_of

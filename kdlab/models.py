@@ -7,7 +7,7 @@ small enough to train on a laptop and to hold in the head.
 from __future__ import annotations
 
 import copy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -23,7 +23,6 @@ __all__ = [
     "TinyGPT",
     "TinyGPTConfig",
     "count_parameters",
-    "every_nth_layer",
     "logits_of",
 ]
 
@@ -312,74 +311,6 @@ def _virtual_tokens(model: nn.Module) -> int:
 def is_adapted(part: nn.Module) -> bool:
     """Whether a module is a layer of PEFT, which has its adapters on or off."""
     return isinstance(getattr(type(part), "disable_adapters", None), property)
-
-
-@checked
-def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
-    """A smaller model of the same kind: each nth layer of a model, the last of each n.
-
-    Embeddings, the final norm and the head are copied whole. A student that begins so may predict
-    worse than one that knows nothing at first, and overtake it within a few steps.
-
-    Args:
-        model: a :class:`TinyGPT`, or a Hugging Face causal language model whose layers are in one
-            list, as those of nearly all are.
-        n: at least 1; at most the number of layers.
-
-    Returns:
-        A new model; nothing is shared with the old one.
-
-    Raises:
-        ValueError: n is out of range, or the model shows no layers, or has weights that a new one
-            of its class has not.
-
-    Source: a student from alternate layers of its teacher, Sanh et al. 2019 (arXiv 1910.01108).
-
-    >>> every_nth_layer(TinyGPT("tiny-teacher"), 2).config.n_layer
-    2
-    """
-    if any(map(is_adapted, model.modules())) or hasattr(model, "get_base_model"):
-        raise ValueError("adapters belong to their layers; take those of model.merge_and_unload()")
-    path, layers = _layers(model)
-    total = len(layers)
-    if not 1 <= n <= total:
-        raise ValueError(f"{type(model).__name__} shows {total} layers; each {n}th are none")
-    kept = {i: new for new, i in enumerate(range(n - 1, total, n))}
-    config: Any = copy.deepcopy(model.config)
-    if isinstance(config, TinyGPTConfig):
-        config = replace(config, n_layer=len(kept))
-    else:
-        for name, value in vars(config).items():  # what is said of each layer, such as its type
-            if "layer" in name and isinstance(value, list) and len(value) == total:
-                setattr(config, name, [value[i] for i in kept])
-        config.num_hidden_layers = len(kept)
-    smaller = {}
-    for name, tensor in model.state_dict().items():
-        inside = name.startswith(f"{path}.")
-        number, _, rest = name.removeprefix(f"{path}.").partition(".")
-        if not inside:
-            smaller[name] = tensor
-        elif int(number) in kept:
-            smaller[f"{path}.{kept[int(number)]}.{rest}"] = tensor
-    student = type(model)(config)
-    if other := sorted(smaller.keys() ^ student.state_dict().keys()):
-        raise ValueError(
-            f"a new {type(model).__name__} has other weights than this one, which was changed: "
-            f"{other[0]} for one; take off what was put on its layers, such as weight_norm, or "
-            "make the student yourself"
-        )
-    student.load_state_dict(smaller)
-    return student
-
-
-def _layers(model: nn.Module) -> tuple[str, nn.ModuleList | tuple[()]]:
-    """The list of a model's layers and where it is: as long as its configuration says."""
-    config = getattr(model, "config", None)
-    number = getattr(config, "n_layer", None) or getattr(config, "num_hidden_layers", None)
-    for path, part in model.named_modules():
-        if isinstance(part, nn.ModuleList) and len(part) == number:
-            return path, part
-    return "", ()
 
 
 def longest_text(model: nn.Module, at_most: int = 1024) -> int:

@@ -21,7 +21,7 @@ from kdlab import (
 )
 from kdlab.batches import check_rows
 from kdlab.inputs import model_inputs
-from tests.kdlab.tiny_models import rows, tiny
+from tests.kdlab.tiny_models import roberta, rows, tiny
 
 V = 48
 CONFIG = TrainConfig(steps=2, batch_size=4, warmup_steps=1, device="cpu")
@@ -310,6 +310,17 @@ def test_a_model_that_reads_what_a_mask_hides_is_refused_padding_on_the_left(mad
     with pytest.raises(ValueError, match="reads the padding on the left, whatever its"):
         asked(made())
     assert losses(rows(), made()) == pytest.approx(losses(padded("right"), made()), rel=1e-5)
+
+
+@pytest.mark.parametrize("whose", ["student", "teacher", "evaluation", "store"])
+def test_a_model_that_counts_positions_from_the_padding_is_refused_it_on_the_left(whose, tmp_path):
+    asked = {
+        "evaluation": lambda model: evaluate(model, padded("left")),
+        "store": lambda model: write_topk_store(model, padded("left"), tmp_path / "t.topk", k=3),
+    }.get(whose, lambda model: losses(padded("left"), **{whose: model}))
+    with pytest.raises(ValueError, match="reads a text otherwise where it is padded on the left"):
+        asked(roberta())
+    assert losses(rows(), roberta()) == pytest.approx(losses(padded("right"), roberta()), rel=1e-5)
 
 
 def test_a_model_that_changes_its_weights_in_evaluation_mode_is_refused():

@@ -1,4 +1,4 @@
-"""Students whose frozen weights a library keeps in a form of its own, as bitsandbytes does."""
+"""Students of which not all is trained: what a checkpoint holds of the rest."""
 
 import pytest
 import torch
@@ -53,3 +53,36 @@ def test_a_run_goes_on_beside_weights_that_are_not_trained_and_not_written(tmp_p
     assert second.fit(rows(), resume=True).column("loss") == whole.history.column("loss")
     with pytest.raises(ValueError, match=r"of a run with frozen_weights .*, but this one has"):
         trainer(tmp_path, seed=1).fit(rows(), resume=True)
+
+
+class WithImages(TinyGPT):
+    """A student with a part for images, whose second part counts from the third step on."""
+
+    def __init__(self):
+        torch.manual_seed(0)
+        super().__init__("tiny-student", vocab_size=48, block_size=16, d_model=16, n_layer=1)
+        self.vision, self.late = nn.Linear(4, 16), nn.Linear(16, 16)
+        self.asked = 0
+
+    def hidden(self, *inputs, **named):
+        found = super().hidden(*inputs, **named)
+        self.asked += self.training
+        return found + self.late(found) if self.asked > 2 else found
+
+
+def test_a_run_goes_on_where_some_weights_had_no_gradient_yet(tmp_path):
+    """A text gives the part for images none, and AdamW keeps nothing for such weights."""
+
+    def made(out, asked=0):
+        student = WithImages()
+        found = DistillationTrainer(student, None, CombinedObjective(lam=0), config=CONFIG, out=out)
+        student.asked = asked
+        return found
+
+    whole, first, second = made(None), made(tmp_path), made(tmp_path, asked=2)
+    whole.fit(rows())
+    first._batches = lambda data: [*type(first)._batches(first, data)][:2]
+    first.fit(rows())
+    second.fit(rows(), resume=True)
+    for name, weight in second.student.state_dict().items():
+        assert torch.equal(weight, whole.student.state_dict()[name]), name

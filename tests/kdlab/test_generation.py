@@ -8,7 +8,7 @@ import torch.nn as nn
 
 from kdlab import TinyGPT, collate, generate, logits_of
 from kdlab.generation import before_answers, continued
-from tests.kdlab.tiny_models import ARCHITECTURES, MORE, rows, tiny, with_adapters
+from tests.kdlab.tiny_models import ARCHITECTURES, MORE, roberta, rows, tiny, with_adapters
 
 
 def table(logits):
@@ -42,9 +42,13 @@ def test_of_a_large_vocabulary_every_token_has_its_share(vocabulary):
     assert ((count - expected).abs() <= 5 * expected.sqrt() + 5).all()
 
 
-def test_logits_that_are_not_finite_are_nothing_to_draw_from():
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("logits", [[0.0, float("nan")], [0.0, torch.inf], [-torch.inf] * 2])
+def test_logits_that_are_not_finite_are_nothing_to_take_a_token_from(logits, temperature):
+    """Nor is the likeliest of them one: of NaN, argmax takes the first."""
+    start = torch.zeros(1, 1, dtype=torch.long)
     with pytest.raises(ValueError, match="the model's logits are not finite"):
-        generate(table([[0.0, float("nan")]] * 2), torch.zeros(1, 1, dtype=torch.long), 1)
+        generate(table([logits] * 2), start, 1, temperature=temperature)
 
 
 def test_temperature_acts_on_the_logits():
@@ -323,6 +327,22 @@ def test_padded_on_the_left_a_prompt_is_gone_on_with_as_alone(name):
         assert row[-5:].equal(alone[0, -5:])
 
 
+def test_ragged_prompts_of_a_model_that_counts_from_padding_are_gone_on_with_by_their_length():
+    """RoBERTa's positions begin after the number of its padding token."""
+    model = roberta()
+    batch = collate(rows(4, 9), labels=False, padding_side="left")
+    ids, mask = batch["input_ids"], batch["attention_mask"]
+    with pytest.raises(ValueError, match=r"RobertaForCausalLM .* or counts positions from it"):
+        generate(model, ids, 2, attention_mask=mask)
+    options = {"attention_mask": mask, "temperature": 0.0}
+    for new_tokens in (None, 3):
+        written = continued(model, ids, 12, new_tokens=new_tokens, **options)
+        for row, prompt in zip(written["labels"], rows(4, 9), strict=True):
+            answer = row[row != -100]
+            alone = generate(model, prompt["input_ids"][None], len(answer), temperature=0.0)
+            assert answer.equal(alone[0, -len(answer) :])
+
+
 @pytest.mark.parametrize("name", ["TinyGPT", "Llama", "Mamba"])
 def test_ragged_prompts_go_on_in_few_passes_or_by_their_length(name):
     model = TinyGPT("tiny-student", vocab_size=48) if name == "TinyGPT" else tiny(name)
@@ -332,7 +352,8 @@ def test_ragged_prompts_go_on_in_few_passes_or_by_their_length(name):
     embedding.register_forward_hook(lambda part, inputs, output: passes.append(len(inputs[0])))
     options = {"attention_mask": mask, "new_tokens": 3, "temperature": 0.0}
     written = continued(model, batch["input_ids"], 12, **options)
-    assert len(passes) == (9 if name == "Mamba" else 3)
+    several = [number for number in passes if number > 1]  # padding is tried on one
+    assert len(several) == (9 if name == "Mamba" else 3)
     for row, prompt in zip(written["labels"], rows(6, 9), strict=True):
         alone = generate(model, prompt["input_ids"][None], 3, temperature=0.0)
         assert row[row != -100].equal(alone[0, -3:])

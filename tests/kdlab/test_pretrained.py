@@ -30,7 +30,7 @@ from kdlab import (
 )
 from kdlab.pretrained import load_both, shortened
 from kdlab.saving import load_tokenizer
-from tests.kdlab.tiny_models import ARCHITECTURES, tiny
+from tests.kdlab.tiny_models import ARCHITECTURES, MORE, SHAPE, V, tiny
 
 transformers = pytest.importorskip("transformers")
 
@@ -140,6 +140,44 @@ def test_there_must_be_such_a_layer(n):
         every_nth_layer(a_model("Llama"), n)
     with pytest.raises(ValueError, match="Embedding shows 0 layers"):
         every_nth_layer(torch.nn.Embedding(3, 3), 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        (
+            "DeepseekV3",  # whose first layer has no experts
+            MORE["DeepseekV3"],
+            "than each 2th of these 2 layers, .* tells layers apart by their numbers",
+        ),
+        (
+            "Gemma3n",  # whose embedding has a part for each layer
+            SHAPE
+            | {"vocab_size_per_layer_input": V, "hidden_size_per_layer_input": 8, "laurel_rank": 4}
+            | {"layer_types": ["full_attention"] * 2, "num_kv_shared_layers": 0, "head_dim": 16}
+            | {"activation_sparsity_pattern": [0.0, 0.0]},
+            "embed_tokens_per_layer.weight for one: ",
+        ),
+        (
+            "Lfm2",
+            SHAPE | {"layer_types": ["full_attention", "conv"], "block_auto_adjust_ff_dim": False},
+            "a Lfm2ForCausalLM of these layers alone cannot be asked: ",
+        ),
+    ],
+)
+def test_layers_that_make_no_model_are_refused_in_a_sentence(kind, options, message):
+    config = getattr(transformers, f"{kind}{'Text' * (kind == 'Gemma3n')}Config")(**options)
+    model = getattr(transformers, f"{kind}ForCausalLM")(config)
+    with pytest.raises(ValueError, match=message):
+        every_nth_layer(model, 2)
+
+
+def test_a_layer_that_reckons_with_its_place_is_told():
+    """MiniCPM3 divides what a layer adds by the root of how many there are."""
+    options = {"num_key_value_heads": 2, "kv_lora_rank": 8, "q_lora_rank": 8, "qk_rope_head_dim": 8}
+    config = transformers.MiniCPM3Config(**SHAPE | options | {"qk_nope_head_dim": 8})
+    with pytest.warns(UserWarning, match="residual_scale of layer 1 is .*, and .* as layer 0"):
+        every_nth_layer(transformers.MiniCPM3ForCausalLM(config), 2)
 
 
 # --- a shorter vocabulary ---

@@ -81,6 +81,15 @@ def tiny(name: str, seed: int = 0) -> torch.nn.Module:
     return model
 
 
+def roberta() -> torch.nn.Module:
+    """A RoBERTa that is a decoder: position 0 of a text is number 1 + pad_token_id of its table."""
+    import transformers
+
+    torch.manual_seed(0)
+    options = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "is_decoder": True}
+    return transformers.RobertaForCausalLM(transformers.RobertaConfig(**SHAPE, **options))
+
+
 def with_adapters(name: str, model: torch.nn.Module, **options) -> torch.nn.Module:
     """The same, with a LoRA of rank 2 that says something."""
     import peft

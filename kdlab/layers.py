@@ -1,0 +1,129 @@
+"""A student out of some of its teacher's layers."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import torch
+import torch.nn as nn
+
+from kdlab.arguments import checked
+from kdlab.heads import unchanged
+from kdlab.models import TinyGPTConfig, is_adapted, logits_of
+
+__all__ = ["every_nth_layer"]
+
+
+@checked
+def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
+    """A smaller model of the same kind: each nth layer of a model, the last of each n.
+
+    Embeddings, the final norm and the head are copied whole. A student that begins so may predict
+    worse than one that knows nothing at first, and overtake it within a few steps.
+
+    In some architectures a layer reckons with its number, or with how many there are: MiniCPM3
+    scales what a layer adds by the depth. A warning says so, and names the number that changed.
+
+    Args:
+        model: a :class:`TinyGPT`, or a Hugging Face causal language model whose layers are in one
+            list, as those of nearly all are.
+        n: at least 1; at most the number of layers.
+
+    Returns:
+        A new model; nothing is shared with the old one.
+
+    Raises:
+        ValueError: n is out of range; the model shows no layers, or has weights that a new one of
+            its class has not; or a model of these layers alone cannot be asked.
+
+    Source: a student from alternate layers of its teacher, Sanh et al. 2019 (arXiv 1910.01108).
+
+    >>> from kdlab import TinyGPT
+    >>> every_nth_layer(TinyGPT("tiny-teacher"), 2).config.n_layer
+    2
+    """
+    if any(map(is_adapted, model.modules())) or hasattr(model, "get_base_model"):
+        raise ValueError("adapters belong to their layers; take those of model.merge_and_unload()")
+    path, layers = _layers(model)
+    total, kind = len(layers), type(model).__name__
+    if not 1 <= n <= total:
+        raise ValueError(f"{kind} shows {total} layers; each {n}th are none")
+    kept = {i: new for new, i in enumerate(range(n - 1, total, n))}
+    config: Any = copy.deepcopy(model.config)
+    if isinstance(config, TinyGPTConfig):
+        config = replace(config, n_layer=len(kept))
+    else:
+        for name, value in vars(config).items():  # what is said of each layer, such as its type
+            if "layer" in name and isinstance(value, list) and len(value) == total:
+                setattr(config, name, [value[i] for i in kept])
+        config.num_hidden_layers = len(kept)
+    smaller = {}
+    for name, tensor in model.state_dict().items():
+        inside = name.startswith(f"{path}.")
+        number, _, rest = name.removeprefix(f"{path}.").partition(".")
+        if not inside:
+            smaller[name] = tensor
+        elif int(number) in kept:
+            smaller[f"{path}.{kept[int(number)]}.{rest}"] = tensor
+    student = type(model)(config)
+    _check_weights(student, smaller, f"each {n}th of these {total}")
+    student.load_state_dict(smaller)
+    if told := _told_by_place(layers, student.get_submodule(path), kept):
+        warnings.warn(
+            f"a layer of {kind} reckons with its place: {told}. The student is not its teacher "
+            "with the other layers taken out",
+            stacklevel=3,
+        )
+    _check_asked(student)
+    return student
+
+
+def _layers(model: nn.Module) -> tuple[str, nn.ModuleList | tuple[()]]:
+    """The list of a model's layers and where it is: as long as its configuration says."""
+    config = getattr(model, "config", None)
+    number = getattr(config, "n_layer", None) or getattr(config, "num_hidden_layers", None)
+    for path, part in model.named_modules():
+        if isinstance(part, nn.ModuleList) and len(part) == number:
+            return path, part
+    return "", ()
+
+
+def _check_weights(student: nn.Module, smaller: dict[str, Any], layers: str) -> None:
+    """Raise ValueError if the weights of a model's layers are not those that a new one has."""
+    ours = {name: tensor.shape for name, tensor in student.state_dict().items()}
+    theirs = {name: tensor.shape for name, tensor in smaller.items()}
+    if other := sorted({name for name, _ in ours.items() ^ theirs.items()}):
+        raise ValueError(
+            f"a new {type(student).__name__} has other weights than {layers} layers, {other[0]} "
+            "for one: its configuration tells layers apart by their numbers, or the model was "
+            "changed, by something such as weight_norm. Make the student yourself"
+        )
+
+
+def _told_by_place(layers: Any, new: Any, kept: dict[int, int]) -> str:
+    """A number that a layer has by its place, in words; nothing if there is none."""
+    for i, j in kept.items():
+        for (name, part), ours in zip(layers[i].named_modules(), new[j].modules(), strict=False):
+            for attribute, value in vars(part).items():
+                other = vars(ours).get(attribute)
+                number = type(value) is type(other) and type(value) in (int, float)
+                if number and value != other and value - other != i - j:  # the layer's own number
+                    where = f"{name}.{attribute}".strip(".")
+                    return f"{where} of layer {i} is {value:.6g}, and {other:.6g} as layer {j}"
+    return ""
+
+
+@torch.no_grad()
+def _check_asked(student: nn.Module) -> None:
+    """Raise ValueError if a model cannot be asked: one of recurrent layers alone may not be."""
+    device = next(student.parameters()).device
+    try:
+        with unchanged(student):
+            logits_of(student.eval(), torch.zeros(1, 1, dtype=torch.long, device=device))
+    except Exception as error:  # a model may raise anything
+        raise ValueError(
+            f"a {type(student).__name__} of these layers alone cannot be asked: {error}"
+        ) from error
