@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
@@ -24,6 +25,10 @@ GIVEN = {*dir(builtins), "__name__", "__doc__", "get_ipython", "display", "In", 
 EXITS = re.compile(r"\b(?:exit|quit)\s*\(|\bos\._exit\b")
 LAST_CALLS = {"exit", "quit", "_exit"}
 MAX_SOURCE = 20_000  # characters of a cell that are looked at
+MAX_NOTEBOOK = 200_000  # characters of all cells; of a longer notebook little is said
+MAX_MAGICS = 20  # of a cell: IPython reads all of it again for each
+MAGIC = re.compile(r"^[ \t]*[%!?/,;]|=[ \t]*[%!]|\?[ \t]*$", re.MULTILINE)
+NAMING = {"run", "store", "pylab"}  # magics that give names to the notebook
 
 
 def why_without_result(
@@ -65,10 +70,13 @@ def why_without_result(
             return f"This task has not been written yet: its cell defines no `{name}`."
         if getattr(statement, "name", None) == name and any(map(_is_stub, statement.body)):
             return f"`{name}` is not written yet, or `raise NotImplementedError` is left over."
-    trees = [_known_tree(cell) for cell in cells if cell.cell_type == "code"]
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    if sum(len(cell.source) for cell in code) > MAX_NOTEBOOK:
+        return _no_return(name, tree) if returned_none else None
+    trees = [_known_tree(cell.source) for cell in code]
     return (
-        _another_name(name, tree, cells)
-        or _unknown_name(name, tree, [tree for tree in trees if tree is not None])
+        _another_name(name, tree, trees, cells)
+        or _unknown_name(name, tree, trees)
         or (_no_return(name, tree) if returned_none else None)
         or _ended_before(cells[:index])
         or _foreign_import(tree, cells)
@@ -102,6 +110,11 @@ def _parsed(source: str) -> ast.Module | None:
     if source.lstrip().startswith("%%"):
         return None
     try:
+        try:
+            return ast.parse(source)
+        except SyntaxError:
+            if len(MAGIC.findall(source)) > MAX_MAGICS:
+                return None
         return ast.parse(TransformerManager().transform_cell(source))
     except SyntaxError as error:
         error.lineno = error.lineno and error.lineno + above
@@ -110,11 +123,32 @@ def _parsed(source: str) -> ast.Module | None:
         return None
 
 
-def _known_tree(cell: NotebookNode) -> ast.Module | None:
+@lru_cache(maxsize=64)
+def _known_tree(source: str) -> ast.Module | None:
+    """A cell's syntax tree, empty where it could not be run; None where nobody knows what it does.
+
+    It is asked for with each task of a notebook.
+    """
     try:
-        return _parsed(cell.source[:MAX_SOURCE])
+        return _parsed(source) if len(source) <= MAX_SOURCE else None
     except SyntaxError:
-        return None
+        return ast.Module([], [])
+
+
+def _tells_all(tree: ast.Module | None) -> bool:
+    """Whether a cell shows each name that it gives to the notebook."""
+    if tree is None:
+        return False
+    for node in ast.walk(tree):
+        if isinstance(node, ast.alias) and node.name == "*":
+            return False
+        if isinstance(node, ast.Call):
+            called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            first = node.args[0] if node.args else None
+            magic = getattr(first, "value", "") if called == "run_line_magic" else ""
+            if called in ("exec", "globals") or magic in NAMING:
+                return False
+    return True
 
 
 def _is_stub(statement: ast.stmt) -> bool:
@@ -156,7 +190,12 @@ def _top_level(tree: ast.Module) -> list[str]:
     return found
 
 
-def _another_name(name: str, tree: ast.Module, cells: Sequence[NotebookNode]) -> str | None:
+def _another_name(
+    name: str,
+    tree: ast.Module,
+    trees: Sequence[ast.Module | None],
+    cells: Sequence[NotebookNode],
+) -> str | None:
     here = _top_level(tree)
     if name in here or name in _bound(tree):
         return None
@@ -164,24 +203,21 @@ def _another_name(name: str, tree: ast.Module, cells: Sequence[NotebookNode]) ->
         (close, *_) = [*get_close_matches(name, here, 1, 0.0), here[-1]]
         return f"The cell of this task defines `{close}`, and the check asks for `{name}`."
     asked = {asks[1] for cell in cells if (asks := asked_for(cell))}
-    others = {
-        other
-        for cell in cells
-        if cell.cell_type == "code" and (known := _known_tree(cell))
-        for other in _top_level(known)
-    }
+    others = {other for known in trees if known for other in _top_level(known)}
     if name in others:
         return None
     if near := nearest(name, others - asked):
         return f"Your notebook defines `{near}`, and the check asks for `{name}`."
+    if not all(map(_tells_all, trees)):
+        return None
     return f"`{name}` is not defined: no cell of the notebook sets it."
 
 
-def _unknown_name(name: str, tree: ast.Module, trees: Sequence[ast.Module]) -> str | None:
+def _unknown_name(name: str, tree: ast.Module, trees: Sequence[ast.Module | None]) -> str | None:
     """A name that the cell uses and that nothing in the notebook gives a value to."""
-    if any(isinstance(n, ast.alias) and n.name == "*" for each in trees for n in ast.walk(each)):
+    if not all(map(_tells_all, trees)):
         return None
-    bound = {other for each in trees for other in _bound(each)}
+    bound = {other for each in trees if each for other in _bound(each)}
     for node in ast.walk(tree):
         if not isinstance(node, ast.Name) or node.id in bound or node.id in GIVEN:
             continue
@@ -210,7 +246,7 @@ def _no_return(name: str, tree: ast.Module) -> str | None:
 
 def _ended_before(cells: Sequence[NotebookNode]) -> str | None:
     for index, cell in enumerate(cells):
-        if cell.cell_type == "code" and (tree := _known_tree(cell)):
+        if cell.cell_type == "code" and (tree := _known_tree(cell.source)):
             for statement in tree.body:
                 if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
                     called = statement.value.func
@@ -224,7 +260,7 @@ def _foreign_import(tree: ast.Module, cells: Sequence[NotebookNode]) -> str | No
     given = (cell for cell in cells if cell.metadata.get("nbgrader", {}).get("locked"))
     known = {"numpy", *sys.stdlib_module_names}
     for cell in given:
-        if cell.cell_type == "code" and (own := _known_tree(cell)):
+        if cell.cell_type == "code" and (own := _known_tree(cell.source)):
             known |= set(_imported(own))
     for package in _imported(tree):
         if package not in known:
@@ -236,11 +272,14 @@ def _foreign_import(tree: ast.Module, cells: Sequence[NotebookNode]) -> str | No
 
 
 def _imported(tree: ast.AST) -> Iterator[str]:
-    """The packages that are imported, but where a try could do without."""
-    for node in ast.iter_child_nodes(tree):
+    """The packages that are imported, but where a try could do without; the first comes first."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module.partition(".")[0]
+        elif isinstance(node, ast.ImportFrom):
+            if node.module and not node.level:
+                yield node.module.partition(".")[0]
         elif not isinstance(node, ast.Try):
-            yield from _imported(node)
+            waiting.extend(reversed(list(ast.iter_child_nodes(node))))

@@ -84,6 +84,8 @@ def _checked_array(body: Any) -> tuple[str, tuple[int, ...], bytes]:
         raise Refused(f"an array's shape that is not a list of at most {MAX_DIMENSIONS} sizes")
     if not all(type(size) is int and 0 <= size <= MAX_CHARACTERS for size in shape):
         raise Refused("an array with an impossible size")
+    if math.prod(max(size, 1) for size in shape) > MAX_CHARACTERS:  # not even if it is empty
+        raise Refused("an array with an impossible size")
     if not isinstance(text, str):
         raise Refused("an array whose bytes are not text")
     try:

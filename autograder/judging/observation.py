@@ -122,8 +122,16 @@ def _listed(wanted: Any, came: Any) -> tuple[Any, Any]:
     return wanted, came
 
 
-def _shapes(value: Any) -> list[tuple[int, ...]]:
-    return [np.shape(item) for item in (value if isinstance(value, list) else [value])]
+def _shapes(value: Any) -> list[Any]:
+    """The axes of each item; of a list whose rows have different lengths, those of its items."""
+    return [_shape(item) for item in (value if isinstance(value, list) else [value])]
+
+
+def _shape(value: Any) -> Any:
+    try:
+        return np.shape(value)
+    except ValueError:
+        return [_shape(item) for item in value]
 
 
 def _component(rubric: Rubric, seen: list[Seen], cases: int) -> tuple[str, list[Seen]]:

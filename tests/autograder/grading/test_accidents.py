@@ -100,10 +100,41 @@ def test_a_task_pasted_under_its_old_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["x = (" * 200_000, "a" * 1_000_000, "-" * 19_000 + "1", "\0", "[" * 15_000]
+    "before",
+    [
+        "%%time\nforward_kl = helper = 1",
+        "%run mine.py",
+        "from mine import *",
+        "exec(text)",
+        "helper = 1\n" + "# more\n" * 4_000,
+    ],
+)
+@pytest.mark.parametrize("answer", ["# see above", "forward_kl = helper"])
+def test_no_name_is_called_undefined_that_a_cell_may_define_unseen(before, answer) -> None:
+    assert said(notebook(before, answer)) is None
+
+
+def test_a_name_of_a_cell_that_could_not_be_run_is_undefined() -> None:
+    assert "`helper` is not defined anywhere" in said(notebook("helper = (", "forward_kl = helper"))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x = (" * 200_000,
+        "a" * 1_000_000,
+        "-" * 19_000 + "1",
+        "\0",
+        "[" * 15_000,
+        "%a\n" * 6_000,
+        "x = !a\n" * 2_000,
+        "a?\n" * 6_000,
+        "def forward_kl(s, t):\n    return 0" + " + s" * 1_200,
+    ],
 )
 def test_sources_made_to_be_slow_or_deep_are_survived(source) -> None:
     said(notebook(source))
+    said(notebook(*[source] * 20, "# nothing"))
 
 
 def test_a_cell_that_ended_python_is_named() -> None:

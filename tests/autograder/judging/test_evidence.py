@@ -157,6 +157,7 @@ def array(dtype: object = "float32", shape: object = (1,), raw: object = b"\0" *
         array(shape=(1.0,)),
         array(shape=(2**62, 4)),
         array(shape=(1,) * 9),
+        array(shape=(2**23, 2**23, 2**23, 0), raw=b""),
         array(shape="1"),
         array(raw="!!!!"),
         array(raw="AAAA\nAA=="),

@@ -142,6 +142,10 @@ def test_chance_and_memory_are_told_first() -> None:
     assert told(rubric(), *(-x for x in RIGHT), again=RIGHT[0] * 3)[0] == "observed_again"
 
 
+def test_of_lists_of_different_lengths_nothing_is_said() -> None:
+    assert told(rubric(), *[[[[1.0], [1.0, 2.0]]]] * 3) == (None, "")
+
+
 def test_signs_and_totals() -> None:
     rows = tuple(np.array(row) for row in ([0.25, 0.75], [0.5, 0.5], [1.0, 0.0]))
     assert told(rubric(rows), rows[0], rows[1] + [0.1, 0.2], rows[2])[0] == "observed_total"
