@@ -101,7 +101,8 @@ STRAIGHT_QUOTES = """() => {
     const words = [], all = document.createTreeWalker(document.querySelector("main"), 4);
     while (all.nextNode()) {
         const word = all.currentNode;
-        if (/['"]/.test(word.data) && !word.parentElement.closest(`script, style, noscript, ${code}`))
+        const skipped = word.parentElement.closest(`script, style, noscript, ${code}`);
+        if (/['"]/.test(word.data) && !skipped)
             words.push(word.data.trim());
     }
     return words;
