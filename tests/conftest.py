@@ -29,6 +29,9 @@ settings.register_profile("quick", parent=settings.get_profile("any speed"), max
 # A shell starts what it puts in the background with Ctrl-C ignored; tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Some machines ask for colours wherever text is printed; tests read it.
+os.environ.pop("FORCE_COLOR", None)
+
 gc.disable()  # nothing of what is imported is garbage, and to find that out takes a while
 
 if "PYTEST_XDIST_WORKER" in os.environ:
