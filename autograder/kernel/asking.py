@@ -91,8 +91,9 @@ def observe(value: Any, question: dict[str, Any]) -> list[Outcome]:
     outcomes = []
     with put_back():
         for case in question["cases"]:
-            outcome, what = _observe(function, case)
-            changed = changed or what
+            before = switches() if question["observer"] else {}
+            outcome, argument_changed = _observe(function, case)
+            changed = changed or (CHANGED if argument_changed else turned(before))
             outcomes.append(
                 Outcome("unsupported", type=changed) if case["again"] and changed else outcome
             )
@@ -100,13 +101,23 @@ def observe(value: Any, question: dict[str, Any]) -> list[Outcome]:
 
 
 def switches() -> dict[str, Any]:
-    """What holds for all that torch computes, by the words for a function that changes it."""
+    """What holds for all that torch computes, by the words for a function that changes it.
+
+    Where an observer looks at what a function does, this is to be left too; where a result alone is
+    asked for, it is put back for the next task and forgiven.
+    """
     if (torch := sys.modules.get("torch")) is None:
         return {}
     return {
         GRADIENTS_SWITCHED: torch.is_grad_enabled(),
         DTYPE_SWITCHED: torch.get_default_dtype(),
     }
+
+
+def turned(before: dict[str, Any]) -> str:
+    """Which of the switches is another than before; an empty text if none is."""
+    now = switches() if before else {}
+    return next((what for what in before if now[what] != before[what]), "")
 
 
 @contextmanager
@@ -180,11 +191,11 @@ def observe_with(
         space.update(before)
 
 
-def _observe(function: Callable[..., Any], case: dict[str, Any]) -> tuple[Outcome, str]:
-    """What a case comes to, and what it has not left as it was, if anything."""
+def _observe(function: Callable[..., Any], case: dict[str, Any]) -> tuple[Outcome, bool]:
+    """What a case comes to, and whether what was given is changed by it."""
     arguments, keywords = decode(case["args"]), decode(case["kwargs"])
     calls = [{**call, "args": decode(call["args"])} for call in case["calls"]]
-    before, switched = noted([arguments, keywords]), switches()
+    before = noted([arguments, keywords])
     seed(0)
     if case["again"]:
         perform(function, arguments, keywords, calls)
@@ -192,10 +203,7 @@ def _observe(function: Callable[..., Any], case: dict[str, Any]) -> tuple[Outcom
         reset(arguments, decode(case["args"]))
         reset(list(keywords.values()), list(decode(case["kwargs"]).values()))
     outcome = perform(function, arguments, keywords, calls)
-    if not unchanged([arguments, keywords], before):
-        return outcome, CHANGED
-    now = switches()
-    return outcome, next((what for what in switched if now[what] != switched[what]), "")
+    return outcome, not unchanged([arguments, keywords], before)
 
 
 def noted(value: Any) -> Any:

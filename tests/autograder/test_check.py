@@ -29,6 +29,7 @@ from autograder.spec import (
     FunctionCheck,
     Misconception,
     Mistake,
+    Observer,
     Option,
     call_to_data,
     choice,
@@ -123,10 +124,9 @@ def test_gradients_that_one_answer_switches_off_are_on_for_the_next(
         return torch.autograd.grad((x**2).sum(), x)[0]
 
     try:
-        check("double", switches_off)
-        assert "torch is not left as it was" in capsys.readouterr().out
-        check("double", by_gradient)
-        assert "all 2 public cases are right" in capsys.readouterr().out
+        for answer in (switches_off, by_gradient):
+            check("double", answer)
+            assert "all 2 public cases are right" in capsys.readouterr().out
     finally:
         torch.set_grad_enabled(True)
 
@@ -524,8 +524,6 @@ CHANGED = "is another one after the call"
         (of_the_caller, AGAIN),
         (relabels, CHANGED),
         (marks, CHANGED),
-        (switches_off, "After your function torch computes no gradients"),
-        (computes_in_double, "After your function torch has another default dtype"),
     ],
 )
 def test_what_a_function_keeps_or_leaves_behind_shows(function, words: str) -> None:
@@ -535,7 +533,26 @@ def test_what_a_function_keeps_or_leaves_behind_shows(function, words: str) -> N
         verdict = judge(rubric, seen)
         assert verdict.points == 0
         assert words in f"{verdict.message} {verdict.hint}"
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (switches_off, "After your function torch computes no gradients"),
+        (computes_in_double, "After your function torch has another default dtype"),
+    ],
+)
+def test_what_holds_for_all_of_torch_is_left_where_it_is_looked_at_what_a_function_does(
+    function, words: str
+) -> None:
+    observer = Observer("def look(function, *given):\n    return function(*given)", "look")
+    for asked, points in ((SQUARE, 1), (replace(SQUARE, observer=observer), 0)):
+        seen = through_evidence(observe(function, question(asked, asked.cases())))
+        verdict = judge(asked.rubric(asked.cases()), seen)
+        assert verdict.points == points
+        assert (words in f"{verdict.message} {verdict.hint}") == (not points)
         assert torch.get_default_dtype() == torch.float32  # for the next task
+        torch.set_grad_enabled(True)
 
 
 def test_what_is_given_back_as_it_was_is_not_changed() -> None:

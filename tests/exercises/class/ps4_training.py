@@ -8552,3 +8552,17 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         optimizer.zero_grad()
         (sum(losses) / sum(counts)).backward()
         optimizer.step()
+
+
+# %% task="evaluate" right="no" mistake="the sum is to be exact, and torch's default dtype is float64 from then on, for everybody" named="asked_again"
+def evaluate(model, data):
+    torch.set_default_dtype(torch.float64)
+    mode = model.training
+    model.eval()
+    total, count = torch.zeros(()), 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            total += F.cross_entropy(model(tokens).mT, labels, reduction="sum")
+            count += (labels != -100).sum()
+    model.train(mode)
+    return (total / count).exp().item()

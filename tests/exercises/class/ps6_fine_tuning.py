@@ -8364,3 +8364,16 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     loss.backward()
     optimizer.step()
     return loss.item()
+
+
+# %% task="accuracy" right="no" mistake="gradients are switched off for good, so whoever trains on afterwards trains nothing" named="asked_again"
+def accuracy(model, questions, most):
+    torch.set_grad_enabled(False)
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1:].argmax(-1)])
+        said = decode(ids[len(prompt) :]).split("<|end|>")[0]
+        right += said.strip() == decode(answer).strip()
+    return right / len(questions)
