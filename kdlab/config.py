@@ -109,8 +109,8 @@ class History:
     [7.6, 7.4]
     """
 
-    train: list[dict[str, Any]] = field(default_factory=list)
-    eval: list[dict[str, Any]] = field(default_factory=list)
+    train: list[dict[str, Any]] = field(default_factory=list)  # a record for each step
+    eval: list[dict[str, Any]] = field(default_factory=list)  # a record for each evaluation
 
     def __repr__(self) -> str:
         """How long it is: a notebook shows what the last line of a cell returns, as fit does."""
