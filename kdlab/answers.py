@@ -45,8 +45,8 @@ class AnswerEvaluation:
     """
 
     conversations: tuple[Conversation, ...] = field(repr=False)  # that were asked
-    answers: tuple[Answer, ...] = field(repr=False)
-    right: tuple[bool, ...] = field(repr=False)  # whether each answer is
+    answers: tuple[Answer, ...] = field(repr=False)  # one to each, in their order
+    right: tuple[bool, ...] = field(repr=False)  # whether each answer is right
 
     @property
     def accuracy(self) -> float:

@@ -36,21 +36,21 @@ class TrainConfig:
     batch_size: int = 16  # sequences in a step, over all micro-batches and processes
     accumulation: int = 1  # micro-batches that a step is made of
     learning_rate: float = 2e-3  # the peak
-    warmup_steps: int = 20  # over which the learning rate rises in a line; the peak is the last
+    warmup_steps: int = 20  # steps over which the learning rate rises in a line
     weight_decay: float = 0.1  # on matrices, those of adapters too; not on norms and biases
-    betas: tuple[float, float] = (0.9, 0.95)  # of AdamW's running means
+    betas: tuple[float, float] = (0.9, 0.95)  # decay rates of AdamW's running means
     max_grad_norm: float = 1.0  # longer gradients are scaled to this norm; math.inf: none is
     eval_every: int | None = None  # steps between evaluations; always once more at the end
     checkpoint_every: int | None = None  # steps between checkpoints, if the trainer has an out
-    seed: int = 0  # of the order of the data, and of dropout
-    device: str = "auto"  # a GPU where there is one; "cpu" keeps off it
-    mixed_precision: str = "no"  # or "bf16": activations in bfloat16, weights as they are
+    seed: int = 0  # decides the order of the data, and dropout
+    device: str = "auto"  # "auto" takes a GPU where there is one; "cpu" keeps off it
+    mixed_precision: str = "no"  # "no", or "bf16": activations in bfloat16, weights as they are
     compile: bool = False  # torch.compile the student
-    linear_objective: bool = True  # from hidden states, where both models show them
+    linear_objective: bool = True  # compute the loss from hidden states where both models show them
     on_policy: float = 0.0  # share of steps on text that the student writes, with KD loss alone
-    prompt_tokens: int | None = None  # kept of a text before it; None: to its last answer, or 16
-    new_tokens: int | None = None  # that the student writes at most; None: to the batch's width
-    end_of_text: int | tuple[int, ...] | None = None  # ids that end it; None: of model and data
+    prompt_tokens: int | None = None  # tokens it goes on from; None: to the last answer, or 16
+    new_tokens: int | None = None  # most tokens that it writes; None: to the batch's width
+    end_of_text: int | tuple[int, ...] | None = None  # ids of ends; None: of model and data
     progress: bool = False  # show a bar
 
     def __post_init__(self) -> None:
@@ -109,8 +109,8 @@ class History:
     [7.6, 7.4]
     """
 
-    train: list[dict[str, Any]] = field(default_factory=list)
-    eval: list[dict[str, Any]] = field(default_factory=list)
+    train: list[dict[str, Any]] = field(default_factory=list)  # a record for each step
+    eval: list[dict[str, Any]] = field(default_factory=list)  # a record for each evaluation
 
     def __repr__(self) -> str:
         """How long it is: a notebook shows what the last line of a cell returns, as fit does."""

@@ -52,7 +52,7 @@ class Corpus:
     1000
     """
 
-    name: str
+    name: str  # by which the cache and a teacher's folder call it
     documents: tuple[str, ...] = field(repr=False)  # texts; not shown, for they may be long
     validation_percent: int = 10  # of the documents, on average
 

@@ -56,7 +56,7 @@ class Calibration:
 
     @property
     def expected_error(self) -> float:
-        """Expected calibration error, 0 to 1: the mean over positions of their bins' error."""
+        """Expected calibration error, the mean over positions of their bins' error, 0 to 1."""
         bins = zip(self.confidence, self.accuracy, self.count, strict=True)
         error = sum(n * abs(accuracy - confidence) for confidence, accuracy, n in bins)
         return round(error / sum(self.count), 12)

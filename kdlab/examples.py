@@ -294,8 +294,8 @@ class Examples:
     1000
     """
 
-    name: str
-    conversations: tuple[Conversation, ...] = field(repr=False)
+    name: str  # by which the cache and a teacher's folder call it
+    conversations: tuple[Conversation, ...] = field(repr=False)  # of both parts
     validation_percent: int = 10  # of the questions, on average
 
     @classmethod

@@ -56,8 +56,8 @@ class Ingredients:
 
     setting: Recipe  # its part that all of this depends on
     teacher: nn.Module  # where its last user left it, on the CPU or on a GPU
-    train: PackedDataset | ChatDataset | PackedRows
-    validation: PackedDataset | ChatDataset
+    train: PackedDataset | ChatDataset | PackedRows  # rows to learn from
+    validation: PackedDataset | ChatDataset  # rows to measure on
     vocab_size: int  # of the teacher, and of a student that is made of it
     tokenizer: Any = None  # of transformers, where the data are conversations; else of tokenizers
     text_sha256: str = ""  # of the corpus or the conversations, before it is tokenized

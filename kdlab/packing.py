@@ -2,7 +2,7 @@
 
 A packed row has ``position_ids`` that begin anew with each text. Models of transformers, and
 :class:`kdlab.TinyGPT`, read from them where a text begins, and let no text see another. A model
-with a state that runs on, as Mamba's does, cannot: :func:`check_packing` tries it.
+with a state that runs on, as Mamba's does, cannot: it is tried, and such a model is refused.
 """
 
 from __future__ import annotations

@@ -169,7 +169,8 @@ def reckoning(
     Args:
         number: how many.
         seed: of what is drawn.
-        kinds: names in KINDS, which take turns; a conversation's ``kind`` is its name.
+        kinds: of ``"weekdays"``, ``"months"``, ``"units"`` and ``"counting"``, which take turns; a
+            conversation's ``kind`` is its name.
 
     Raises:
         ValueError: a kind is unknown, or has not so many different questions.

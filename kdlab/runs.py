@@ -288,9 +288,9 @@ class Chat:
     ['user', 'assistant']
     """
 
-    student: nn.Module
+    student: nn.Module  # any causal language model
     tokenizer: Any  # of transformers
-    said: list[dict[str, str]] = field(default_factory=list)
+    said: list[dict[str, str]] = field(default_factory=list)  # messages, the oldest first
 
     @classmethod
     @checked

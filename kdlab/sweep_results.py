@@ -27,7 +27,7 @@ class Interval(NamedTuple):
     True
     """
 
-    mean: float
+    mean: float  # of the values
     half_width: float  # of the interval; 0 where there is but one value, which says nothing of it
 
     @classmethod
@@ -65,12 +65,12 @@ class SweepResults:
     -2.000 ± 0.000
     """
 
-    name: str
+    name: str  # of the sweep
     command: str = ""  # with which it was made
-    machine: dict[str, Any] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=dict)
+    machine: dict[str, Any] = field(default_factory=dict)  # on which it was made
+    versions: dict[str, str] = field(default_factory=dict)  # of the packages that made it
     arms: dict[str, Any] = field(default_factory=dict)  # the specification of each
-    runs: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    runs: list[dict[str, Any]] = field(default_factory=list, repr=False)  # an arm with a seed each
 
     @classmethod
     @checked

@@ -4,6 +4,7 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import re
 
 import matplotlib as mpl
 import pytest
@@ -29,3 +30,16 @@ def test_every_public_name_is_there_and_says_what_it_is():
         value = getattr(kdlab, name)
         if inspect.isclass(value) or inspect.isfunction(value):
             assert ">>>" in value.__doc__, f"{name} has no example"
+
+
+def test_every_field_of_a_public_record_is_described():
+    """In the class's Args, or by the comment beside it, which the reference shows."""
+    bare = [
+        f"{name}.{field}"
+        for name in kdlab.__all__
+        if inspect.isclass(value := getattr(kdlab, name))
+        for field in getattr(value, "__dataclass_fields__", getattr(value, "_fields", ()))
+        if not field.startswith("_")
+        if not re.search(rf"^    {field}: .*  # |^ {{8}}{field}: ", inspect.getsource(value), re.M)
+    ]
+    assert not bare
