@@ -44,6 +44,7 @@ from . import (
     saving,
     schedules,
     served,
+    shown,
     sweep_results,
     sweeps,
     tables,

@@ -58,6 +58,8 @@ class AdaptersOffTeacher:
 
     Raises:
         TypeError: the model has no adapters that could be turned off.
+        ValueError: they began with a part of the model's weights, as PiSSA's do: without them it is
+            not the model that it began as.
 
     >>> AdaptersOffTeacher(nn.Linear(2, 2))
     Traceback (most recent call last):
@@ -68,6 +70,12 @@ class AdaptersOffTeacher:
         if not any(map(is_adapted, student.modules())) and not hasattr(student, "disable_adapter"):
             raise TypeError(f"{type(student).__name__} has no adapters to turn off")
         check_causal(student)
+        if moved := _moved_into_adapters(student):
+            raise ValueError(
+                f"with init_lora_weights={moved!r} the adapters begin with a part of the weights, "
+                "and without them the student is not the model that it began as; load that once "
+                "more, and let it teach"
+            )
         self.student = student
 
     @property
@@ -86,6 +94,18 @@ class AdaptersOffTeacher:
         """Of the weights that no adapter changes."""
         frozen = {n: p for n, p in self.student.named_parameters() if not p.requires_grad}
         return tensors_sha256(frozen, at_most=4096)
+
+
+MOVED = ("pissa", "olora", "corda", "loftq", "lora_ga")
+"""Initialisations of LoRA that change the weights beneath: PiSSA's takes their main part out."""
+
+
+def _moved_into_adapters(model: nn.Module) -> str | None:
+    """The initialisation by which weights went into a model's adapters, if they did."""
+    configs = [getattr(part, "peft_config", None) for part in model.modules()]
+    known = [each for found in configs if isinstance(found, dict) for each in found.values()]
+    names = [str(getattr(config, "init_lora_weights", "")) for config in known]
+    return next((name for name in names if name.lower().startswith(MOVED)), None)
 
 
 @contextmanager

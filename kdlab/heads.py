@@ -227,4 +227,5 @@ class _WrittenTo(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _memory(tensor: Tensor) -> int:
-    return tensor.untyped_storage().data_ptr()
+    """Where a tensor lies; 0 for a sparse one, which no weight is seen through."""
+    return tensor.untyped_storage().data_ptr() if tensor.layout == torch.strided else 0

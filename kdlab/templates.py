@@ -17,20 +17,14 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from kdlab.examples import Conversation
+from kdlab.shown import NotShown, check_shown, with_other_results
 
 __all__ = ["ChatTemplate", "Encoded"]
 
 Messages = Sequence[Mapping[str, Any]]
 
 STAND_INS = ("Ayes", "Zno")  # in an answer's place: they share neither their first nor last letter
-THOUGHT = {"reasoning_content", "reasoning", "thinking"}
-"""Fields of what was thought before an answer; templates show one of them, or none."""
-
 MARKS = re.compile(r"\{%-?\s*generation\s*-?%\}")
-
-
-class NotShown(ValueError):
-    """A template does not let see whose words are whose."""
 
 
 class Encoded(NamedTuple):
@@ -111,42 +105,40 @@ class ChatTemplate:
                 "give 'prompt' and 'completion' as plain text"
             )
         where = conversation.where or "the conversation"
+        turns = [i for i, message in enumerate(messages) if message["role"] == "assistant"]
+        learned = [i for i in turns if conversation.learned(i)]
         try:
-            turns = [i for i, message in enumerate(messages) if message["role"] == "assistant"]
-            text, spans = self._marked(messages, tools)
-            if len(spans) != len(turns):
-                text = self.render(messages, tools)
-                spans = [self._turn(text, messages, i, tools) for i in turns]
+            text, spans = self._marked(messages, tools, len(turns))
+            if len(spans) > len(turns) == len(learned):  # of some turns in parts
+                shown = dict.fromkeys(turns, " ".join(text[start:end] for start, end in spans))
+            else:
+                if len(spans) != len(turns):
+                    text = self.render(messages, tools)
+                    spans = [self._turn(text, messages, i, tools) for i in turns]
+                of_turn = dict(zip(turns, spans, strict=True))
+                spans = [of_turn[i] for i in learned]
+                shown = {i: text[slice(*of_turn[i])] for i in learned}
+            if tools and text == self.render(messages):
+                raise NotShown(
+                    "the tokenizer's chat template leaves out the tools; remove that column"
+                )
+            for i, said in shown.items():
+                check_shown(messages[i], i, said, text, i == turns[-1])
         except NotShown as error:
             raise ValueError(f"{where}: {error}") from None
         except Exception as error:  # a template may raise anything
             raise ValueError(
                 f"{where}: the tokenizer's chat template refuses it: {error}"
             ) from error
-        if tools and text == self.render(messages):
-            raise ValueError(
-                f"{where}: the tokenizer's chat template leaves out the tools; remove that column"
-            )
-        found = []
-        for (start, end), i in zip(spans, turns, strict=True):
-            if conversation.learned(i):
-                if not _shown(messages[i], text[start:end]):
-                    raise ValueError(
-                        f"{where}: the tokenizer's chat template leaves out what message {i} says"
-                    )
-                for name in THOUGHT & messages[i].keys():
-                    if i == turns[-1] and not _ends(messages[i][name], text):
-                        raise ValueError(
-                            f"{where}: the tokenizer's chat template leaves out the {name} of "
-                            f"message {i}, its last one; remove that field"
-                        )
-                found.append((start, self._with_end(text, end)))
-        return text, found
+        return text, [(start, self._with_end(text, end)) for start, end in spans]
 
     def _marked(
-        self, messages: Messages, tools: Sequence[Mapping[str, Any]]
+        self, messages: Messages, tools: Sequence[Mapping[str, Any]], turns: int
     ) -> tuple[str, list[tuple[int, int]]]:
-        """The text and the assistant's words as the template itself marks them, if it does."""
+        """The text and the assistant's words as the template itself marks them, if it does.
+
+        A turn may be marked in parts, between which stands what a tool answered.
+        """
         template = self.tokenizer.get_chat_template(None, list(tools) or None)
         if not MARKS.search(template):
             return "", []
@@ -160,7 +152,8 @@ class ChatTemplate:
             return_assistant_tokens_mask=True,
             **self.tokenizer.special_tokens_map,
         )
-        return text, [(start, end) for start, end in spans]
+        some = [(start, end) for start, end in spans if start < end]
+        return text, some if len(spans) > turns else [(start, end) for start, end in spans]
 
     def _turn(
         self, text: str, messages: Messages, i: int, tools: Sequence[Mapping[str, Any]]
@@ -186,6 +179,12 @@ class ChatTemplate:
                 f"the tokenizer's chat template does not show where message {i} begins and ends: "
                 "what is around it depends on it. Mark the assistant's words in the template with "
                 "{% generation %}"
+            )
+        others = with_other_results(messages, i, STAND_INS[0])
+        if others != [*messages] and start <= _alike(text, self.render(others, tools)) < end:
+            raise NotShown(
+                f"the tokenizer's chat template writes what a tool answers into message {i}; mark "
+                "the assistant's words in the template with {% generation %}"
             )
         return start, end
 
@@ -370,19 +369,6 @@ class ChatTemplate:
                 return ids[len(line) :]
         ids = encode(text, add_special_tokens=add_special_tokens)
         return ids
-
-
-def _shown(message: Mapping[str, Any], text: str) -> bool:
-    """Whether a text has the last word of what a message says, and the tools that it calls."""
-    calls = [call.get("function", call) for call in message.get("tool_calls", [])]
-    return _ends(message.get("content", ""), text) and all(
-        str(call.get("name", "")) in text for call in calls
-    )
-
-
-def _ends(said: Any, text: str) -> bool:
-    """Whether the last word of what is said stands in a text."""
-    return "".join(str(said).split()[-1:])[-20:] in text
 
 
 def _without_space(before: str, asked: str) -> int:

@@ -51,6 +51,16 @@ THINKING = (  # what was thought in earlier turns is dropped; the last one has i
 FORCED_THINKING = THINKING.replace(
     "assistant\n' }}{% endif %}", "assistant\n<think>\n' }}{% endif %}"
 )
+RESULT_INSIDE = (  # what a tool answers stands in the turn that called it, before what it says
+    "{%- set at = namespace(i=-1) %}{% for m in messages %}{% set at.i = loop.index0 %}"
+    "{%- if m.role != 'tool' %}{{ '<|im_start|>' + m.role + '\n' }}"
+    "{%- for c in m.tool_calls or [] %}"
+    "{% generation %}{{ '<call>' + c.function.name }}{% endgeneration %}"
+    "{{ '<result>' + messages[at.i + 1].content + '</result>' }}"
+    "{% endfor %}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}"
+    "{% else %}{{ m.content }}{% endif %}{{ '<|im_end|>\n' }}{% endif %}{% endfor %}"
+    "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
 TEXT = (  # no special token at all, and none at the end of a turn
     "{%- for m in messages %}{{ m.role | capitalize + ': ' + m.content + '\n' }}{% endfor %}"
     "{%- if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"

@@ -513,6 +513,32 @@ def test_a_student_without_its_adapters_teaches_itself():
         AdaptersOffTeacher(gpt())
 
 
+@pytest.mark.parametrize("how", ["pissa", "pissa_niter_4", "olora"])
+def test_a_student_whose_adapters_took_a_part_of_its_weights_is_no_teacher_without_them(how):
+    peft = pytest.importorskip("peft")
+    ids, model = rows()[0]["input_ids"][None], tiny("Llama")
+    before = logits_of(model, ids)
+    config = peft.LoraConfig(r=2, init_lora_weights=how, target_modules=["q_proj"])
+    student = peft.get_peft_model(model, config).eval()
+    assert torch.allclose(logits_of(student, ids), before, atol=1e-3)
+    with student.disable_adapter():
+        assert not torch.allclose(logits_of(student, ids), before, atol=1e-3)
+    for found in (student, student.get_base_model()):
+        with pytest.raises(ValueError, match=f"with init_lora_weights='{how}' the adapters begin"):
+            AdaptersOffTeacher(found)
+
+
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks")
+def test_adapters_that_are_kept_in_sparse_tensors_are_trained():
+    peft = pytest.importorskip("peft")
+    config = peft.ShiraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM")
+    student = peft.get_peft_model(tiny("Llama"), config)
+    run, history = fit(student, AdaptersOffTeacher(student))
+    assert run.path == "linear"
+    assert history.column("kd_loss")[0] == pytest.approx(0, abs=1e-5)
+    assert history.column("kd_loss")[-1] > 1e-7
+
+
 @pytest.mark.parametrize("how", ["add_adapter", "inject"])
 def test_adapters_that_were_added_to_a_model_are_turned_off_too(how):
     peft = pytest.importorskip("peft")

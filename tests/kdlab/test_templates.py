@@ -1,6 +1,7 @@
 """Whose words are whose, under chat templates of every kind."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from tests.kdlab.chat_templates import (
     CHATML,
     FAMILIES,
     FORCED_THINKING,
+    IM,
+    RESULT_INSIDE,
     TEXT,
     THINKING,
     family,
@@ -117,6 +120,19 @@ def test_what_was_thought_counts_where_the_template_keeps_it(template):
     assert own.endswith("T2\n</think>\n\nA2.<|im_end|>")
 
 
+@pytest.mark.parametrize("marks", [("<think>", "</think>"), ("[THINK]", "[/THINK]")])
+def test_what_was_thought_last_is_not_dropped_without_a_word(marks):
+    """As DeepSeek-R1's template drops it, of which the students are to learn to think."""
+    begins, ends = marks
+    dropped = CHATML.replace("(m.content or '')", f"m.content.split('{ends}')[-1]")
+    tokenizer = tokenizer_of(dropped, IM, "<|im_end|>")
+    thought, empty = (f"{begins}\n{each}{ends}\n\nA." for each in ("T 1\n", "\n"))
+    with pytest.raises(ValueError, match=rf"leaves out what stands before .*{ends[1:-1]}.* in m"):
+        counted(tokenizer, said("Q?", "A.", "Q?", thought))
+    for fine in (said("Q?", thought, "Q?", "A."), said("Q?", "A.", "Q?", empty)):
+        assert counted(tokenizer, fine)[0].count("A.<|im_end|>") == 2
+
+
 def test_what_was_thought_in_a_field_of_its_own_counts_where_it_is_shown():
     field = CHATML.replace("(m.content or '')", "(m.thinking or '') + (m.content or '')")
     tokenizer = tokenizer_of(field, ["<|im_start|>", "<|im_end|>"], "<|im_end|>")
@@ -137,6 +153,24 @@ def test_a_call_of_a_tool_counts_and_what_the_tool_says_does_not():
     own, text = counted(tokenizer, messages)
     assert own == ('\n<call>{"name": "add", "arguments": {"x": 1}}<|im_end|>It is 2.<|im_end|>')
     assert "TOOL SAYS 2" in text
+
+
+def test_a_turn_that_is_marked_in_parts_counts_without_what_a_tool_says_in_between():
+    """As in Gemma 4's template; where it is not marked, nobody can tell the parts."""
+    call = {"type": "function", "function": {"name": "add", "arguments": {}}}
+    first, asked, last = said("Q?", "A.", "Q?")[1:] + said("Q?", "B.")[1:]
+    result = {"role": "tool", "content": "TOOL SAYS 2"}
+    messages = [asked, first | {"tool_calls": [call]}, result, asked, last]
+    marked, plain = RESULT_INSIDE, re.sub("{% (end)?generation %}", "", RESULT_INSIDE)
+    own, text = counted(tokenizer_of(marked, IM, "<|im_end|>"), messages)
+    assert own == "<call>addA.<|im_end|>B.<|im_end|>"
+    assert "<result>TOOL SAYS 2</result>" in text
+    message = "writes what a tool answers into message 1; mark the assistant's words"
+    with pytest.raises(ValueError, match=message):
+        counted(tokenizer_of(plain, IM, "<|im_end|>"), messages)
+    unlearned = [asked, messages[1] | {"weight": 0}, *messages[2:]]
+    with pytest.raises(ValueError, match=message):  # nobody tells whose parts are left out
+        counted(tokenizer_of(marked, IM, "<|im_end|>"), unlearned)
 
 
 def test_an_end_that_is_no_token_is_refused():
