@@ -1,9 +1,12 @@
 """The commands: what they print, what they return, and what they say when something is wrong."""
 
+import gc
 import json
 import os
 import re
+import runpy
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -317,3 +320,19 @@ def test_a_record_that_cannot_be_read_is_made_anew(invoke: Callable, course: Pat
     path.write_text(json.dumps(data))
     (ada,) = json.loads(invoke("audit", ASSIGNMENT, "--students", "ada", "--json").stdout)
     assert ada["points"] == 4
+
+
+def test_ctrl_c_while_it_loads_shows_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupting:
+        @staticmethod
+        def find_spec(name: str, *_: object) -> None:
+            if name == "autograder.commands.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "autograder.commands.cli")
+    monkeypatch.setattr(sys, "meta_path", [Interrupting, *sys.meta_path])
+    try:
+        with pytest.raises(SystemExit, match="130"):
+            runpy.run_module("autograder.__main__")
+    finally:
+        gc.enable()
