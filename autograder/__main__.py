@@ -10,6 +10,8 @@ sys.modules.setdefault("rfc3987_syntax", None)
 
 try:
     from autograder.commands.cli import app
+except KeyboardInterrupt:  # Ctrl-C before there is a command that could end
+    raise SystemExit(130) from None
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] in ("autograder", "kdlab"):
         raise

@@ -22,6 +22,7 @@ from jupyter_core.paths import jupyter_config_dir
 
 from autograder.commands.console import say, tell
 from autograder.grading.permissions import barred
+from autograder.grading.writing import replace
 from autograder.settings import SETTINGS, load_settings
 
 OPEN = 0o1777  # all may hand in, and nobody may remove what another handed in
@@ -116,7 +117,7 @@ def remember(settings: Path, path: Path) -> None:
     text, found = re.subn(r"^\s*exchange\s*=.*$", lambda _: line, text, flags=re.MULTILINE)
     if found != 1:
         raise ValueError(f"{settings} has no line that begins with exchange. Write one: {line}")
-    settings.write_text(text, encoding="utf-8")
+    replace(settings, text)
 
 
 def join(
@@ -194,8 +195,7 @@ def write(folder: Path, course: str, exchange: Path) -> list[str]:
             lines = "\n".join(f"    {line}" for line in text.splitlines() if line.startswith("c."))
             problems.append(f"{path} is there already. Add to it by hand:\n{lines}")
             continue
-        path.write_text(text, encoding="utf-8")
-        path.chmod(0o644)
+        replace(path, text, 0o644)
     disable(folder / "labconfig" / "page_config.json")
     return problems
 
@@ -225,7 +225,7 @@ def disable(path: Path, again: bool = False) -> None:
     settings["disabledExtensions"] = (
         others if again else others | dict.fromkeys(NOT_FOR_STUDENTS, True)
     )
-    path.write_text(json.dumps(settings, indent=1), encoding="utf-8")
+    replace(path, json.dumps(settings, indent=1))
 
 
 def missing() -> list[str]:

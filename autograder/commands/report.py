@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +9,9 @@ from typing import Annotated
 import typer
 
 from autograder.commands.console import failures, here, tell
-from autograder.grading.marks.report import gather_report, write_csv
+from autograder.grading.marks.report import as_csv, gather_report
 from autograder.grading.marks.report_page import page
+from autograder.grading.writing import replace
 
 
 def report(
@@ -34,11 +34,9 @@ def report(
         reports = [gather_report(course, name) for name in names]
         now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
         table = to.with_suffix(".csv")
-        for path in (to, table):  # names and marks: the instructor's alone, from the first byte
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
-            path.chmod(0o600)
-        to.write_text(page(course.coursedir.course_id, now, reports), encoding="utf-8")
-        write_csv(reports, table)
+        # Names and marks are the instructor's alone.
+        replace(to, page(course.coursedir.course_id, now, reports), 0o600)
+        replace(table, as_csv(reports), 0o600)
     if not names:
         tell("Nothing was collected yet, so the page is empty.")
     for each in reports:

@@ -36,6 +36,7 @@ from autograder.grading.marks.lateness import marks, penalise
 from autograder.grading.marks.outstanding import outstanding
 from autograder.grading.platforms.downloads import FOLDER, known_of, sender
 from autograder.grading.wording import inert
+from autograder.grading.writing import replace
 
 NBGRADER = (
     *("assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email"),
@@ -68,23 +69,13 @@ def written(path: Path) -> Iterator[TextIO]:
     """
     table = StringIO(newline="")
     yield table
-    fresh = path.resolve().with_name(f".{path.name}.new")
     try:
-        if path.exists() and not path.is_file():  # /dev/stdout, for one
-            path.write_text(table.getvalue(), encoding="utf-8", newline="")
-            return
-        if path.exists() and b"Identifier" in path.read_bytes()[:20]:  # its first column
+        if path.is_file() and b"Identifier" in path.read_bytes()[:20]:  # its first column
             raise SystemExit(
                 f"{path} is Moodle's grading worksheet, and would be lost. Name another file: --to"
                 " marks.csv"
             )
-        try:
-            fresh.write_text(table.getvalue(), encoding="utf-8", newline="")
-            if path.exists():
-                fresh.chmod(path.stat().st_mode)
-            fresh.replace(path.resolve())
-        finally:
-            fresh.unlink(missing_ok=True)
+        replace(path, table.getvalue())
     except OSError as error:
         raise SystemExit(f"{path} cannot be written: {error.strerror}.") from None
 

@@ -131,6 +131,7 @@ class Batch:
         waiting = deque(students)
         executor = self.make_executor()
         running: dict[Future, tuple[Job, Record]] = {}
+        is_done = False
         try:
             while waiting or running:
                 while waiting and self._has_room(running):
@@ -163,10 +164,11 @@ class Batch:
                         yield job.student, self._alone(job), record
                     executor = self.make_executor()
                     break
+            is_done = True
         finally:
             for future in running:
                 future.cancel()
-            executor.shutdown(wait=not running)
+            executor.shutdown(wait=is_done)
 
     def _has_room(self, running: dict[Future, tuple[Job, Record]]) -> bool:
         queued = sum(job.size for job, _ in running.values())
@@ -181,13 +183,16 @@ class Batch:
     def _alone(self, job: Job) -> Executed | BaseException:
         executor = self.make_executor()
         try:
-            return executor.submit(execute, job).result()
+            result = executor.submit(execute, job).result()
         except BrokenExecutor:
-            return Unfit("The process that graded it died.")
+            result = Unfit("The process that graded it died.")
         except Exception as error:
-            return error
-        finally:
-            executor.shutdown()
+            result = error
+        except BaseException:  # whoever interrupts it does not wait for its end
+            executor.shutdown(wait=False)
+            raise
+        executor.shutdown()
+        return result
 
     def _prepare(self, student: str, executor: Executor) -> tuple[Job, Record] | None:
         """Takes a submission in; what needs no execution is finished on the spot.

@@ -17,8 +17,7 @@ import shutil
 import signal
 import sys
 import time
-from concurrent.futures import Executor
-from concurrent.futures import ProcessPoolExecutor as Pool
+from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,6 +175,20 @@ def share_imports(checks: Path) -> None:
             importlib.import_module(name)
     gc.freeze()  # nor do workers look through it, and copy its pages by that
     gc.enable()
+
+
+class Pool(ProcessPoolExecutor):
+    """Worker processes that are ended where nobody waits for them, whatever they are doing.
+
+    Without that, the interpreter waits at its end until each has done its work, and a second Ctrl-C
+    may leave it waiting for ever.
+    """
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        workers = list((self._processes or {}).values())  # its base forgets them
+        super().shutdown(wait=wait, cancel_futures=cancel_futures)
+        for worker in workers if not wait else ():
+            worker.kill()
 
 
 def process_pool(jobs: int) -> Executor:

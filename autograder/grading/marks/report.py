@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
+from io import StringIO
 from statistics import fmean, median
 from typing import Any
 
@@ -228,24 +228,25 @@ def _from_record(record: Record, student: Student, tasks: dict[str, Task]) -> No
             hints.setdefault(verdict["hint"] or "", []).append(student.id)
 
 
-def write_csv(reports: list[Report], path: Path) -> None:
-    """Writes a line for each student and assignment, texts as texts and numbers as numbers."""
+def as_csv(reports: list[Report]) -> str:
+    """A line for each student and assignment, texts as texts and numbers as numbers."""
     names = list(dict.fromkeys(name for report in reports for name in report.tasks))
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        table = csv.writer(stream)
-        table.writerow(
-            ["assignment", "student", "name", "state", "score", "of", "penalty", "seconds_late"]
-            + ["seconds", "mib"]
-            + [f"{name}{what}" for name in names for what in ("", "_misconception")]
-            + ["notes"]
-        )
-        for report in reports:
-            for each in report.students:
-                row = [inert(report.assignment), inert(each.id), inert(each.name), each.state]
-                row += ["" if each.score is None else each.score, report.most, each.penalty]
-                row += [each.late, "" if each.seconds is None else round(each.seconds, 2)]
-                row += ["" if each.memory is None else round(each.memory / MiB)]
-                for name in names:
-                    points = each.points.get(name)
-                    row += ["" if points is None else points, each.misconceptions.get(name, "")]
-                table.writerow([*row, inert(" ".join(each.notes))])
+    stream = StringIO(newline="")
+    table = csv.writer(stream)
+    table.writerow(
+        ["assignment", "student", "name", "state", "score", "of", "penalty", "seconds_late"]
+        + ["seconds", "mib"]
+        + [f"{name}{what}" for name in names for what in ("", "_misconception")]
+        + ["notes"]
+    )
+    for report in reports:
+        for each in report.students:
+            row = [inert(report.assignment), inert(each.id), inert(each.name), each.state]
+            row += ["" if each.score is None else each.score, report.most, each.penalty]
+            row += [each.late, "" if each.seconds is None else round(each.seconds, 2)]
+            row += ["" if each.memory is None else round(each.memory / MiB)]
+            for name in names:
+                points = each.points.get(name)
+                row += ["" if points is None else points, each.misconceptions.get(name, "")]
+            table.writerow([*row, inert(" ".join(each.notes))])
+    return stream.getvalue()

@@ -34,6 +34,7 @@ from autograder.grading.platforms.roster import Roster, read_worksheet
 from autograder.grading.submissions.files import STAMP
 from autograder.grading.submissions.times import collected_of
 from autograder.grading.wording import inert, words
+from autograder.grading.writing import replace
 
 ASKED = ("Identifier", "Grade", "Last modified (grade)")  # by Moodle, when it takes marks
 LOCKED = (
@@ -196,9 +197,7 @@ class _Taking:
         self.result.misread = self.roster.misread
         path = self.course.root / FOLDER / f"{self.assignment}.json"
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        written = path.with_suffix(".new")  # a full disk leaves the old one
-        written.write_text(json.dumps(self.known, indent=1), encoding="utf-8")
-        written.replace(path)
+        replace(path, json.dumps(self.known, indent=1))
 
 
 def _is_newer(

@@ -6,7 +6,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from autograder.cells import grade_id
+from autograder.cells import ANSWER, grade_id
 from autograder.grading.course import Blueprint, MarkedCell
 from autograder.grading.submissions.files import Unfit
 from autograder.nbgrader_internals import compute_checksum
@@ -57,6 +57,7 @@ def restore(notebook: NotebookNode, name: str, blueprint: Blueprint, repairs: li
             _choose(cells, name, known[label], repairs)
         _keep_additions(notebook, name, known[label], repairs)
     _return_missing(notebook, name, blueprint, set(there), repairs)
+    _put_below_answers(notebook, name, blueprint, repairs)
     given = notebook.metadata.kernelspec.name
     if given != blueprint.kernelspec["name"]:
         repairs.append(
@@ -130,7 +131,8 @@ def _keep_additions(
 ) -> None:
     """Keeps what was written below the text of a locked cell, which nbgrader puts back.
 
-    A student may have merged an answer with it, or have answered below the question.
+    A student may have merged an answer with it, or have answered below the question. What is
+    graded comes after an answer.
     """
     if known.marks["solution"] or known.marks["task"] or not known.source.strip():
         return
@@ -141,8 +143,24 @@ def _keep_additions(
     if whole != released and released in whole:
         new = new_code_cell if known.cell_type == "code" else new_markdown_cell
         own = new(notebook.cells[place].source, id=f"kept-{place}")
-        notebook.cells.insert(place + 1, own)
+        notebook.cells.insert(place if known.is_judged else place + 1, own)
         repairs.append(f"{name}: kept in a cell of its own what was added to {known.grade_id}.")
+
+
+def _put_below_answers(
+    notebook: NotebookNode, name: str, blueprint: Blueprint, repairs: list[str]
+) -> None:
+    """Puts a graded cell that was moved above its answer, or its answer below it, in its place.
+
+    Whoever runs cells out of their order sees nothing wrong there; in grading, nothing would be
+    defined yet.
+    """
+    for label in [cell.grade_id for cell in blueprint.cells if cell.is_judged]:
+        place = {grade_id(there): i for i, there in enumerate(notebook.cells)}
+        if place.get(f"{label}{ANSWER}", -1) > place[label]:
+            graded = notebook.cells.pop(place[label])
+            notebook.cells.insert(place[f"{label}{ANSWER}"], graded)
+            repairs.append(f"{name}: {label} stood above its answer, and is graded below it.")
 
 
 def _return_missing(

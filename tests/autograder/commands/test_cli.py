@@ -1,8 +1,10 @@
 """The commands: what they print, what they return, and what they say when something is wrong."""
 
+import gc
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -327,3 +329,19 @@ def test_an_output_that_takes_nothing_is_one_sentence() -> None:
     shell = f'"{sys.executable}" -m autograder --help >/dev/full'
     ended = subprocess.run(shell, shell=True, env=buffered, capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (2, "No space left on device\n")
+
+
+def test_ctrl_c_while_it_loads_shows_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupting:
+        @staticmethod
+        def find_spec(name: str, *_: object) -> None:
+            if name == "autograder.commands.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "autograder.commands.cli")
+    monkeypatch.setattr(sys, "meta_path", [Interrupting, *sys.meta_path])
+    try:
+        with pytest.raises(SystemExit, match="130"):
+            runpy.run_module("autograder.__main__")
+    finally:
+        gc.enable()

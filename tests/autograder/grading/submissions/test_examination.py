@@ -159,7 +159,17 @@ def break_structure(notebook: NotebookNode) -> None:
     notebook.metadata = []
 
 
+def move_answer_down(notebook: NotebookNode) -> None:
+    notebook.cells.append(notebook.cells.pop(ids(notebook).index("double_answer")))
+
+
+def move_graded_up(notebook: NotebookNode) -> None:
+    notebook.cells.insert(0, notebook.cells.pop(ids(notebook).index("double")))
+
+
 REPAIRS = {
+    move_answer_down: "double stood above its answer, and is graded below it",
+    move_graded_up: "double stood above its answer, and is graded below it",
     swap_kernel: "the kernel was 'bash'",
     copy_graded: "double was there 2 times",
     copy_answer: "why was there 2 times; the last one that was changed counts",
@@ -185,6 +195,8 @@ def test_what_is_certain_is_repaired(ada: Path, look: Callable, damage: Callable
 
     found = [grade_id for grade_id in ids(repaired) if grade_id]
     expected = ["story", "setup", "double_answer", "double", "why"]
+    if damage is move_answer_down:
+        expected = ["story", "setup", "why", "double_answer", "double"]
     if damage is retype_answer:
         expected.remove("double_answer")
     assert found == expected
@@ -312,6 +324,20 @@ def test_cells_that_lost_their_marks_are_found_by_their_text(ada: Path, look: Ca
     write(ada, notebook)
     with pytest.raises(Unfit, match="none of the assignment's cells"):
         look()
+
+
+def test_an_answer_that_was_merged_into_its_graded_cell_runs_before_it(
+    ada: Path, look: Callable
+) -> None:
+    notebook = read(ada)
+    answer, graded = cell(notebook, "double_answer"), cell(notebook, "double")
+    graded.source = f"{answer.source}\n\n{graded.source}"
+    notebook.cells.remove(answer)
+    write(ada, notebook)
+    examined, found = look()
+    assert examined.repairs == [f"{NAME}: kept in a cell of its own what was added to double."]
+    places = [i for i, each in enumerate(found.cells) if "return 2 * x" in each.source]
+    assert min(places) < ids(found).index("double")
 
 
 def test_what_was_added_to_a_locked_cell_is_kept(ada: Path, look: Callable) -> None:
