@@ -149,7 +149,7 @@ def test_uld_of_the_question_is_nought_and_the_kl_is_not():
 
 def test_the_opening_of_6_3_says_what_lab_4_1_recorded(text_of, laptop):
     said = re.search(
-        r"ends (\S+) nats below one .* labels alone end (\S+) nats below it",
+        r"ends (\S+) nats below one .* labels alone end (\S+) nats below λ = 4",
         " ".join(text_of("how-much-it-pays").split()),
     )
     four, labels, control = (f"all text: {n}" for n in ("λ = 4", "labels", "labels, as long"))
