@@ -29,7 +29,19 @@ MATHJAX = (
     "output/chtml/fonts",
     "a11y/assistive-mml.js",  # what screen readers read
 )
+# Where a browser keeps nothing for a page, it refuses to be asked, and the theme would stop there.
+STORAGE = """\
+    try { localStorage.length; } catch {
+      const kept = new Map();
+      Object.defineProperty(window, "localStorage", { value: {
+        getItem: (key) => kept.get(key) ?? null,
+        setItem: (key, value) => kept.set(key, String(value)),
+        removeItem: (key) => kept.delete(key),
+      }});
+    }
+"""
 MENDED = {
+    '<script data-cfasync="false">\n': f'<script data-cfasync="false">\n{STORAGE}',
     # The side bar is a landmark, and the arrows that open its parts have a name.
     '<div id="pst-primary-sidebar" class': (
         '<div id="pst-primary-sidebar" role="complementary" aria-label="Course" class'

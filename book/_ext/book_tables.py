@@ -11,7 +11,7 @@ import html
 from docutils import nodes
 from sphinx.application import Sphinx
 
-WIDTH = 72  # characters
+WIDTH = 70  # characters
 ROLES = {
     nodes.table: "table",
     nodes.thead: "rowgroup",
@@ -67,4 +67,4 @@ def setup(app: Sphinx) -> dict:
         app.add_node(kind, override=True, html=(visit, depart))
     app.connect("doctree-read", choose)
     safe = {"parallel_read_safe": True, "parallel_write_safe": True}
-    return {"version": "1", "env_version": 3, **safe}
+    return {"version": "1", "env_version": 4, **safe}

@@ -26,18 +26,19 @@
     });
   };
 
+  const around = (nodes, name) => {
+    const span = document.createElement("span");
+    span.className = name;
+    nodes[0].before(span);
+    span.append(...nodes);
+  };
   const box = (nodes, depth, level) => {
     const deepest = Math.max(...nodes.slice(1).map((node) => depth.get(node) ?? -1));
     if (level > deepest) return;
     const parts = [];
     nodes.forEach((node, i) => (i && depth.get(node) !== level ? parts.at(-1).push(node) : parts.push([node])));
     parts.forEach((part) => {
-      if (parts.length > 1) {
-        const around = document.createElement("span");
-        around.className = "math-part";
-        part[0].before(around);
-        around.append(...part);
-      }
+      if (parts.length > 1) around(part, "math-part");
       box(part, depth, level + 1);
     });
   };
@@ -47,6 +48,8 @@
       const nodes = [...row.children];
       const found = depths(nodes);
       box(nodes, new Map(nodes.map((node, i) => [node, found[i]])), 0);
+      const marks = nodes.filter((node) => ",.".includes(textOf(node) || " ") && node.previousElementSibling);
+      marks.forEach((mark) => around([mark.previousElementSibling, mark], "together"));
     }),
   );
 })();

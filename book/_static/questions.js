@@ -222,6 +222,7 @@
       event.preventDefault();
       const solved = check(form);
       remember(form, kind.answer(form), solved);
+      form.querySelector(".question-verdict > p").scrollIntoView({ block: "nearest" });
     });
     form.addEventListener("reset", (event) => {
       event.preventDefault();

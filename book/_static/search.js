@@ -1,9 +1,10 @@
-// Finds sections that have every word of the query or, where none has, most of them, each with an
+// Finds sections that have every word of the query or, where none has, at least half of them, each with an
 // excerpt. Words that make a question of it are left out. A word that no section has stands for the
 // nearest one that some section has, and the page says so. No requests.
 (() => {
   "use strict";
   const LONGEST = 220; // characters of an excerpt
+  const REPEATED = 14; // what a text gets that has a word again and again; a title that has it once gets 15
   const GREEK = { λ: "lambda", α: "alpha", β: "beta", θ: "theta", τ: "tau" };
   const plain = (text) =>
     text.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase().replace(/[λαβθτ]/g, (letter) => GREEK[letter]);
@@ -81,7 +82,7 @@
       .map((section) => {
         const scores = query.map((wanted) => {
           const title = best(section.inTitle, wanted);
-          return Math.max(5 * title, best(section.inText, wanted));
+          return Math.max(5 * title, Math.min(REPEATED, best(section.inText, wanted)));
         });
         const has = scores.filter(Boolean).length;
         return { section, score: has >= enough && scores.reduce((sum, one) => sum + one, 0) };
@@ -132,7 +133,8 @@
   const query = typed.map((word) => (known(word) ? word : nearest(word)));
   let found = query.length ? find(query, query.length) : [];
   const some = !found.length && query.every(known);
-  for (let n = query.length - 1; some && !found.length && n > query.length / 2; n--) found = find(query, n);
+  let enough = query.length;
+  while (some && !found.length && --enough >= query.length / 2) found = find(query, enough);
   const said = found.length === 1 ? "one section" : `${found.length} sections`;
   results.append(el("h2", "", "Search results"));
   const summary = el("p", "search-summary", `Search finished: ${said} found.`);
@@ -142,7 +144,8 @@
     const wrong = typed.filter((word, i) => word !== query[i]).join(" ");
     summary.append(` No page has “${wrong}”; these have “${mended.join(" ")}”.`);
   }
-  if (found.length && some) summary.append(" No section has all of these words; these have most of them.");
+  const share = enough > query.length / 2 ? "most" : "some";
+  if (found.length && some) summary.append(` No section has all of these words; these have ${share} of them.`);
   if (!found.length) summary.append(" Try fewer or other words.");
   const list = el("ul", "search");
   found.forEach((section) => {

@@ -1,6 +1,7 @@
 """What does not fit on a phone: functions that run in a page and name what they find."""
 
 PHONE = {"width": 390, "height": 844}
+SMALLER = {"width": 389, "height": 844}  # hardly wider than 24.3em, up to which book.css moves more
 NARROW = {"width": 320, "height": 844}
 
 CUT_FORMULAS = """() => {
@@ -85,8 +86,8 @@ BAD_BREAKS = """() => {
     const first = "mjx-mo:is([space='3'], [space='4']), mjx-mo:has(.mjx-c2016), mjx-mrow";
     const rows = ":is(mjx-math, mjx-mtd):not(:has(mjx-mtable))";
     return [...document.querySelectorAll(`article ${rows}`)].flatMap(row => {
-        const nodes = [...row.querySelectorAll(":scope > *, .math-part > *")]
-            .filter(node => !node.matches(".math-part") && node.getBoundingClientRect().width);
+        const nodes = [...row.querySelectorAll(":scope > *, :is(.math-part, .together) > *")]
+            .filter(node => node.localName !== "span" && node.getBoundingClientRect().width);
         return nodes.slice(1)
             .filter((node, i) => left(node) < left(nodes[i]) && !node.matches(first)
                 && !nodes[i].matches("mjx-mstyle, mjx-mo:has(.mjx-c2C)"))

@@ -71,6 +71,50 @@ def test_a_wrong_match_or_order_is_told_without_the_answer(page, book, settle):
         assert ("not matched by" if kind == "matching" else "the second comes first") in wrong
 
 
+def test_what_a_check_says_is_seen(new_page, book, settle):
+    """Also where the button was the last line of the screen."""
+    tab = new_page(viewport={"width": 390, "height": 844})
+    tab.goto((book / "book/combined/the-formula.html").as_uri())
+    settle(tab)
+    for form in tab.locator("form.question").all():
+        button = form.locator(".question-check")
+        button.evaluate("one => one.scrollIntoView({block: 'end', behavior: 'instant'})")
+        button.evaluate("one => one.click()")
+        verdict = form.locator(".question-verdict > p").first
+        tab.wait_for_function(
+            "said => said.getBoundingClientRect().bottom <= innerHeight",
+            arg=verdict.element_handle(),
+        )
+    tab.context.close()
+
+
+def test_a_browser_that_keeps_nothing_shows_a_whole_page(page, server, settle):
+    """As with all cookies blocked: to ask for what is kept is an error there."""
+    page.add_init_script(
+        """Object.defineProperty(window, "localStorage", {
+            configurable: true, get() { throw new DOMException("denied", "SecurityError"); },
+        });"""
+    )
+    page.goto(server + "book/index.html")
+    settle(page)
+    before = page.evaluate("document.documentElement.dataset.mode")
+    page.locator(".theme-switch-button:visible").first.click()
+    assert page.evaluate("document.documentElement.dataset.mode") != before
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Forget my progress").click()
+    assert not page.problems
+
+
+def test_without_scripts_a_formula_is_read_whole(new_page, book):
+    tab = new_page(java_script_enabled=False)
+    tab.goto((book / "book/combined/the-formula.html").as_uri())
+    edges = tab.locator("div.math").evaluate_all(
+        "all => all.map(one => [one.scrollWidth - one.clientWidth, getComputedStyle(one).display])"
+    )
+    assert set(map(tuple, edges)) == {(0, "block")}
+    tab.context.close()
+
+
 def test_each_question_has_a_link(page, book):
     page.goto((book / "book/combined/the-formula.html").as_uri())
     links = page.get_by_role("link", name="Link to this question", include_hidden=True)

@@ -19,6 +19,7 @@ from tests.book.narrow import (
     NARROW,
     PHONE,
     SCROLLS,
+    SMALLER,
     STICK_OUT,
 )
 from tests.book.questions import answer, check
@@ -97,12 +98,11 @@ def test_mathematics_is_set(tab):
 
 # Words of the text, of choices and of drawings with typewriters' quotation marks, which code has.
 STRAIGHT_QUOTES = """() => {
-    const code = "pre, code, .sig, mjx-container, .output, .question-number, .bibtex-citation";
+    const code = "pre, code, .sig, mjx-container, script, style, noscript";
     const words = [], all = document.createTreeWalker(document.querySelector("main"), 4);
     while (all.nextNode()) {
         const word = all.currentNode;
-        const skipped = word.parentElement.closest(`script, style, noscript, ${code}`);
-        if (/['"]/.test(word.data) && !skipped)
+        if (/['"]/.test(word.data) && !word.parentElement.closest(code))
             words.push(word.data.trim());
     }
     return words;
@@ -407,6 +407,7 @@ def test_prints(tab):
     executed = tab.locator(".book-executed").count()
     assert tab.locator("h1 + .book-executed").count() == executed
     assert not tab.evaluate(WIDER_THAN_PAPER)
+    assert not tab.evaluate(BROKEN_WORDS)
     answers = tab.locator(".question-answers dd").all_inner_texts()
     assert len(answers) == tab.locator("form.question").count()
     assert not tab.evaluate(WHOLE_OR_A_BOX)
@@ -432,9 +433,12 @@ def test_prints(tab):
 def test_a_phone_shows_drawings_equations_and_tables_without_scrolling(tab):
     screen = tab.viewport_size
     assert not tab.evaluate(BROKEN_WORDS)
+    tab.set_viewport_size(SMALLER)
+    assert not tab.evaluate(SCROLLS)
     tab.set_viewport_size(PHONE)
     assert not tab.evaluate(HARD_TO_SEE)
     assert not tab.evaluate(SCROLLS)
+    assert not tab.evaluate(BAD_BREAKS)
     assert not tab.evaluate(BROKEN_WORDS)
     widths = tab.locator(".genindextable td").evaluate_all("all => all.map(td => td.clientWidth)")
     assert min(widths, default=PHONE["width"]) > 300  # Sphinx says 33%, of three beside each other

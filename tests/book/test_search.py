@@ -92,6 +92,7 @@ def test_words_are_found_and_marked_in_an_excerpt(search, query, found, marked):
         ("temperatuer", "temperature"),
         ("distilation", "distillation"),
         ("divergance", "divergence"),
+        ("kullback+liebler", "leibler"),
         ("studnet", "student"),
         ("tokeniser+temprature", "temperature"),
     ],
@@ -113,6 +114,10 @@ def test_a_question_is_asked_as_one_would_ask_it(search):
     assert "these have most of them" in summary
     assert results
     assert "these have" not in search("is it")[0]
+    assert "reverse" in search("reverse kl")[1][0]["title"].lower()  # not the longest table of it
+    summary, results = search("tokenizer mismatch")
+    assert "these have some of them" in summary
+    assert results
 
 
 def test_nonsense_finds_nothing_and_is_told(search):
