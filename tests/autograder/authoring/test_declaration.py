@@ -106,8 +106,13 @@ def test_a_mistake_in_the_checks_is_said(change: Callable, old: str, new: str, w
     assert "\n" not in said
 
 
-def test_a_new_set_has_no_mistake(made: Path) -> None:
+def test_what_is_right_has_no_mistake(made: Path, change: Callable) -> None:
     assert rehearse_checks(made / CHECKS, None, released=True) == ""
+    more = "    yield Case('nan', (torch.tensor([1.0]), float('nan')))\n"  # which equals nothing
+    line = '    yield Case("random"'
+    reference = "reference=lambda values"
+    root = change(CHECKS, line, f"{more}{line}", reference, f"{reference}, by=0.0")
+    assert rehearse_checks(root / CHECKS, None, released=True) == ""
 
 
 OF_THE_NOTEBOOK = [
