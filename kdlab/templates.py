@@ -152,8 +152,15 @@ class ChatTemplate:
             return_assistant_tokens_mask=True,
             **self.tokenizer.special_tokens_map,
         )
-        some = [(start, end) for start, end in spans if start < end]
-        return text, some if len(spans) > turns else [(start, end) for start, end in spans]
+        if len(spans) <= turns:
+            return text, [(start, end) for start, end in spans]
+        parts: list[tuple[int, int]] = []
+        for start, end in spans:
+            if parts and parts[-1][1] == start:  # an answer and its end, each with its marks
+                parts[-1] = parts[-1][0], end
+            elif start < end:
+                parts.append((start, end))
+        return text, parts
 
     def _turn(
         self, text: str, messages: Messages, i: int, tools: Sequence[Mapping[str, Any]]

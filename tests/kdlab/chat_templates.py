@@ -58,7 +58,8 @@ RESULT_INSIDE = (  # what a tool answers stands in the turn that called it, befo
     "{% generation %}{{ '<call>' + c.function.name }}{% endgeneration %}"
     "{{ '<result>' + messages[at.i + 1].content + '</result>' }}"
     "{% endfor %}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}"
-    "{% else %}{{ m.content }}{% endif %}{{ '<|im_end|>\n' }}{% endif %}{% endfor %}"
+    "{% generation %}{{ '<|im_end|>' }}{% endgeneration %}{{ '\n' }}"
+    "{% else %}{{ m.content + '<|im_end|>\n' }}{% endif %}{% endif %}{% endfor %}"
     "{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 TEXT = (  # no special token at all, and none at the end of a turn
