@@ -10,6 +10,7 @@ from autograder.check import CHECK_LINE
 from autograder.nbgrader_internals import compute_checksum, is_grade, is_solution
 
 ANSWER = "_answer"  # a task's answer cell is named after the task
+OF_GRADER = "autograder"  # in the metadata of a cell that is the grader's; no student's keeps it
 VERDICT_MIME = "application/vnd.autograder.verdict+json"  # of the one output of a judged cell
 
 

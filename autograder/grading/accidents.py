@@ -31,15 +31,25 @@ MAGIC = re.compile(r"^[ \t]*[%!?/,;]|=[ \t]*[%!]|\?[ \t]*$", re.MULTILINE)
 NAMING = {"run", "store", "pylab"}  # magics that give names to the notebook
 
 
-def why_without_result(
-    cells: Sequence[NotebookNode], index: int, returned_none: bool = False
-) -> str | None:
+def why_none(cells: Sequence[NotebookNode], index: int) -> str | None:
+    """Says that a return is missing, where None came and a result was asked for, if that is so.
+
+    Args:
+        cells: The notebook's cells.
+        index: The graded cell.
+    """
+    asks = asked_for(cells[index])
+    answer = _answer_cell(cells, index, asks[0]) if asks else None
+    tree = None if answer is None else _known_tree(cells[answer].source)
+    return _no_return(asks[1], tree) if tree else None
+
+
+def why_without_result(cells: Sequence[NotebookNode], index: int) -> str | None:
     """Says what in the source explains that a graded cell has no result, if something does.
 
     Args:
         cells: The notebook's cells.
         index: The graded cell.
-        returned_none: Whether None came where a result was asked for; some tasks return nothing.
     """
     asks = asked_for(cells[index])
     if asks is None:
@@ -72,12 +82,11 @@ def why_without_result(
             return f"`{name}` is not written yet, or `raise NotImplementedError` is left over."
     code = [cell for cell in cells if cell.cell_type == "code"]
     if sum(len(cell.source) for cell in code) > MAX_NOTEBOOK:
-        return _no_return(name, tree) if returned_none else None
+        return None
     trees = [_known_tree(cell.source) for cell in code]
     return (
         _another_name(name, tree, trees, cells)
         or _unknown_name(name, tree, trees)
-        or (_no_return(name, tree) if returned_none else None)
         or _ended_before(cells[:index])
         or _foreign_import(tree, cells)
     )
@@ -251,7 +260,7 @@ def _ended_before(cells: Sequence[NotebookNode]) -> str | None:
                 if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
                     called = statement.value.func
                     if getattr(called, "id", getattr(called, "attr", "")) in LAST_CALLS:
-                        return f"Python is ended by {where(cell, index)} before this task."
+                        return f"Python may be ended by {where(cell, index)} before this task."
     return None
 
 

@@ -135,8 +135,14 @@ def configure(c: Config, root: Path) -> None:
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
 
-    # Pages ask no network: formulas are drawn by the browser, without MathJax.
-    c.HTMLExporter.filters = {"markdown2html": "autograder.grading.feedback.formulas.markdown2html"}
+    # Pages ask no network: formulas are drawn by the browser, without MathJax. And no text of a
+    # student's takes hours to lay out.
+    c.HTMLExporter.filters = {
+        "markdown2html": "autograder.grading.feedback.formulas.markdown2html",
+        "highlight_code": "autograder.grading.feedback.bounded.highlight_code",
+        "ansi2html": "autograder.grading.feedback.bounded.ansi2html",
+        "strip_files_prefix": "autograder.grading.feedback.bounded.strip_files_prefix",
+    }
     c.HTMLExporter.extra_template_basedirs = [str(HERE / "feedback" / "templates"), str(TEMPLATES)]
 
     # nbgrader's own table, in which no name is a formula.

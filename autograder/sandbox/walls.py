@@ -189,6 +189,8 @@ def bubblewrap_command(
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
+        "PIP_RETRIES": "0",  # it would wait for a network, and use up the cell's time
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "TORCHDYNAMO_DISABLE": "1",  # torch.compile needs a compiler and room; here it runs as is
     }
     for name, value in environment.items():

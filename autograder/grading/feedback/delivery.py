@@ -41,7 +41,7 @@ from autograder.nbgrader_internals import (
 
 SHOWN = ".shown"  # beside a page: what it shows
 # Whose words a page has.
-MAKERS = ("overview.py", "verdicts.py", "formulas.py", "../../judging/verdict.py")
+MAKERS = ("overview.py", "verdicts.py", "formulas.py", "bounded.py", "../../judging/verdict.py")
 
 
 @dataclass

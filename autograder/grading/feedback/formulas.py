@@ -4,7 +4,7 @@ nbgrader's templates load MathJax from a server far away; a room without a netwo
 and that server learns who reads which feedback. Here formulas become MathML, which browsers draw
 themselves, and `templates/` holds what takes MathJax out. A course's configuration names both:
 
-    c.HTMLExporter.filters = {"markdown2html": "autograder.grading.feedback.formulas.markdown2html"}
+    c.HTMLExporter.filters["markdown2html"] = "autograder.grading.feedback.formulas.markdown2html"
     c.HTMLExporter.extra_template_basedirs = [ours, nbgrader's]
 """
 
@@ -22,6 +22,9 @@ from xml.etree import ElementTree
 from jinja2 import pass_context
 from latex2mathml.converter import convert
 from nbconvert.filters.markdown_mistune import HTMLRenderer, IPythonRenderer, MarkdownWithMath
+
+from autograder.cells import OF_GRADER, is_released
+from autograder.grading.submissions.pictures import MAX_PIECE, in_pieces
 
 MAX_FORMULA = 2000  # characters; a longer one is shown as it was written
 ATTACHMENT = "attachment:"
@@ -55,7 +58,19 @@ def markdown2html(context: Any, source: str) -> str:
         embed_images=bool(path),
         path=path,
     )
-    return MarkdownWithMath(renderer=renderer).render(source)
+    if len(source) <= MAX_PIECE or _is_no_students(cell):
+        return MarkdownWithMath(renderer=renderer).render(source)
+    return "".join(
+        MarkdownWithMath(renderer=renderer).render(piece)
+        if len(piece) <= MAX_PIECE
+        else f"<pre>{html.escape(piece)}</pre>\n"
+        for piece in in_pieces(source)
+    )
+
+
+def _is_no_students(cell: Any) -> bool:
+    """Whether a cell's text is the set's or the grader's, which may be long."""
+    return bool(cell) and (OF_GRADER in cell.metadata or is_released(cell))
 
 
 def mathml(tex: str, display: str) -> str:

@@ -15,6 +15,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 from nbgrader.api import Gradebook
 
+from autograder.cells import OF_GRADER
 from autograder.grading.marks.lateness import marks, spelt
 from autograder.grading.marks.outstanding import manual
 from autograder.grading.records import Record, Records, State
@@ -51,7 +52,8 @@ class SayFirst(PageStep):
             said = sentences(gradebook, names["assignment"], names["student"], record)
         if said:
             lines = "".join(f"<p>{_text(line)}</p>" for line in said)
-            nb.cells.insert(0, new_markdown_cell(f'<div class="alert alert-info">{lines}</div>'))
+            alert = f'<div class="alert alert-info">{lines}</div>'
+            nb.cells.insert(0, new_markdown_cell(alert, metadata={OF_GRADER: True}))
         return nb, resources
 
 

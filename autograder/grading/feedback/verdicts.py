@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
 from autograder.cells import VERDICT_MIME, is_judged, is_released
-from autograder.grading.accidents import why_without_result
+from autograder.grading.accidents import why_none, why_without_result
 from autograder.grading.feedback.inert import inert_markdown
 from autograder.grading.submissions.pictures import below, kept
 from autograder.judging.rubric import Section
@@ -59,9 +59,10 @@ class ForStudents(PageStep):
         data = output.data[VERDICT_MIME]["verdict"]
         section = Section(**data["section"])
         verdict = Verdict(**(data | {"section": section, "status": Status(data["status"])}))
-        wrong = verdict.status is Status.WRONG
-        none = wrong and "Is a return statement missing?" in verdict.message
-        verdict = told(verdict, why_without_result(self._cells, index, none))
+        why = why_without_result
+        if verdict.status is Status.WRONG:  # there are results, whatever the source looks like
+            why = why_none if "Is a return statement missing?" in verdict.message else None
+        verdict = told(verdict, why and why(self._cells, index))
         return new_output(
             "display_data", {"text/html": verdict.to_html(), "text/plain": verdict.to_text()}
         )

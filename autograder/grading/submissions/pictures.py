@@ -12,7 +12,7 @@ import html
 import posixpath
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -31,7 +31,13 @@ IMG = re.compile(
     r"<img\b[^<>]*?\bsrc\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\"'\s<>]+))", re.IGNORECASE
 )
 DATA = re.compile(r"data:(?P<kind>image/[\w.+-]+);base64,(?P<text>.*)", re.DOTALL)
+LONG_DATA = re.compile(  # in one line, or in lines as programs for mail write them
+    r"data:image/[\w.+-]+;base64,[A-Za-z0-9+/=]{60,}"
+    r"(?:\s[A-Za-z0-9+/=]{60,})*(?:\s[A-Za-z0-9+/=]+(?=[\"')>]))?"
+)
+MAX_PIECE = 10_000  # characters: the time that Markdown takes may grow with their square
 NAME = "picture-{}"
+ASIDE = "data:aside-"
 
 
 def gather(
@@ -52,7 +58,10 @@ def gather(
         kind, text = next(iter(bundle.items())) if isinstance(bundle, dict) and bundle else ("", "")
         _take(str(label), str(kind), _raw(text), found, name, repairs)
     beside = {_alike(each): each for each in sorted(files)}
-    for target in _references(cell.source):
+    aside: list[str] = []  # pictures that the text itself holds, which may be long
+    for target in _references(LONG_DATA.sub(lambda found: _put(found[0], aside), cell.source)):
+        if target.startswith(ASIDE) and target[len(ASIDE) :].isdecimal():
+            target = dict(enumerate(aside)).get(int(target[len(ASIDE) :][:9]), target)
         data = DATA.fullmatch(target)
         path = unquote(target)
         path = beside.get(_alike(path), "") if path not in files else path
@@ -64,7 +73,7 @@ def gather(
             repairs.append(f"{name}: the picture {target[:60]!r} was not handed in.")
         elif not {target[11:], unquote(target)[11:]} & pasted.keys():
             repairs.append(f"{name}: the picture {target[:60]!r} is not in the notebook.")
-    cell.source = re.sub(r"data:image/[\w.+-]+;base64,[A-Za-z0-9+/=\s]{80,}", "data:", cell.source)
+    cell.source = LONG_DATA.sub("data:", cell.source)
     if len(found) > MAX_PICTURES:
         repairs.append(f"{name}: of {len(found)} pictures, {MAX_PICTURES} are shown.")
     if found:
@@ -82,11 +91,34 @@ def _alike(path: str) -> str:
     return unicodedata.normalize("NFC", posixpath.normpath(path)).casefold()
 
 
+def _put(data: str, aside: list[str]) -> str:
+    """Puts a picture aside, and says under which address."""
+    aside.append(data)
+    return f"{ASIDE}{len(aside) - 1}"
+
+
 def _references(source: str) -> list[str]:
     """The addresses of the pictures that a text shows, in their order."""
     finder = _Finder()
-    MarkdownWithMath(renderer=finder).render(source)
+    for piece in in_pieces(source):
+        if len(piece) <= MAX_PIECE:
+            MarkdownWithMath(renderer=finder).render(piece)
     return finder.found
+
+
+def in_pieces(source: str) -> Iterator[str]:
+    """A text for Markdown: whole, or a long one in pieces that end with a paragraph.
+
+    A piece that is longer than `MAX_PIECE` is one paragraph, which Markdown is not to read.
+    """
+    piece, size = [], 0
+    for paragraph in source.split("\n\n") if len(source) > MAX_PIECE else [source]:
+        if piece and size + len(paragraph) > MAX_PIECE:
+            yield "\n\n".join(piece)
+            piece, size = [], 0
+        piece.append(paragraph)
+        size += len(paragraph) + 2
+    yield "\n\n".join(piece)
 
 
 class _Finder(IPythonRenderer):

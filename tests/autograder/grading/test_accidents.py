@@ -4,7 +4,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from autograder.cells import VERDICT_MIME
-from autograder.grading.accidents import where, why_without_result
+from autograder.grading.accidents import where, why_none, why_without_result
 from autograder.grading.feedback.verdicts import ForStudents
 from autograder.judging.rubric import Section
 from autograder.judging.verdict import Status, Verdict
@@ -19,7 +19,7 @@ def notebook(*answers: str, task: str = "forward_kl", asked: str | None = None) 
 
 
 def said(cells: list) -> str | None:
-    return why_without_result(cells, len(cells) - 1, returned_none=True)
+    return why_without_result(cells, len(cells) - 1) or why_none(cells, len(cells) - 1)
 
 
 def test_a_task_that_returns_nothing_rightly_is_not_told_so() -> None:
@@ -144,6 +144,33 @@ def test_a_cell_that_ended_python_is_named() -> None:
     assert where(cell, 4) == "the cell `lm_loss_answer`"
 
 
+def shown(status: Status, words: str, cells: list) -> str:
+    """What feedback shows of a verdict."""
+    section, parts = Section("1.1", "", ""), {"values": 0.0}
+    verdict = Verdict("train", 0.0, 3.0, status, words, "", section, parts)
+    cells[-1].metadata.nbgrader = {"grade_id": "train", "grade": True, "solution": False}
+    data = {"text/plain": "0.0", VERDICT_MIME: {"verdict": verdict.to_data()}}
+    cells[-1].outputs = [new_output("execute_result", data)]
+    done, _ = ForStudents().preprocess(new_notebook(cells=cells), {})
+    return done.cells[-1].outputs[0].data["text/plain"]
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        ("exit()", "def train(student):\n    return student"),
+        ("def train(student):\n    return student", "def train(student):\n    return (student"),
+        ("def train(student):\n    return student", "raise NotImplementedError()"),
+        ("from functools import partial", "def trains(student):\n    return student"),
+    ],
+)
+def test_where_there_are_results_nothing_is_said_of_why_there_are_none(sources) -> None:
+    cells = notebook(*sources, task="train")
+    said_first = shown(Status.WRONG, "Results differ from what was expected.", cells)
+    assert "This is not right yet.\n" in said_first
+    assert "This is not right yet.\n" not in shown(Status.NOT_RUN, "Nothing.", cells)
+
+
 @pytest.mark.parametrize(
     ("said_by_the_judge", "told"),
     [
@@ -156,11 +183,5 @@ def test_a_cell_that_ended_python_is_named() -> None:
     ],
 )
 def test_a_missing_return_is_told_where_a_result_was_asked_for(said_by_the_judge, told) -> None:
-    section, parts = Section("1.1", "", ""), {"values": 0.0}
-    verdict = Verdict("train", 0.0, 3.0, Status.WRONG, said_by_the_judge, "", section, parts)
     cells = notebook("def train(student):\n    student.step()", task="train")
-    cells[-1].metadata.nbgrader = {"grade_id": "train", "grade": True, "solution": False}
-    data = {"text/plain": "0.0", VERDICT_MIME: {"verdict": verdict.to_data()}}
-    cells[-1].outputs = [new_output("execute_result", data)]
-    shown, _ = ForStudents().preprocess(new_notebook(cells=cells), {})
-    assert ("returns nothing" in shown.cells[-1].outputs[0].data["text/plain"]) == told
+    assert ("returns nothing" in shown(Status.WRONG, said_by_the_judge, cells)) == told

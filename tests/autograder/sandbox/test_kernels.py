@@ -100,6 +100,13 @@ def cold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     made.close()
 
 
+@needs_bubblewrap
+def test_pip_does_not_try_again_and_again_where_there_is_no_network(kernel: Kernel) -> None:
+    said = kernel.run("!pip install some-package")
+    assert "No matching distribution" in said
+    assert "Retrying" not in said
+
+
 REACH = """
 import glob, os, socket
 for path in ("/work", "/root", "/home", "/etc/passwd", "/etc/shadow", "/var", "/sys", {here!r}):

@@ -12,10 +12,12 @@ from pathlib import Path
 import bs4
 import nbformat
 from nbconvert.exporters import HTMLExporter
+from nbformat.v4 import new_markdown_cell
 
 from autograder.grading.course import Course
 from autograder.grading.feedback.delivery import deliver
 from autograder.grading.records import Records
+from autograder.grading.submissions.pictures import gather
 
 ASSIGNMENT = "set"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
@@ -187,3 +189,20 @@ def test_an_answer_in_another_cell_is_said(course: Path, canned_grades: Callable
     with Course(course).gradebook() as gradebook:
         grade = gradebook.find_grade("why", ASSIGNMENT, ASSIGNMENT, "bob")
         assert (grade.auto_score, grade.needs_manual_grade) == (None, True)
+
+
+def test_pictures_of_a_long_text_are_found_and_the_text_is_kept() -> None:
+    long = text(PNG + bytes(60_000))
+    wrapped = "\n".join(long[at : at + 76] for at in range(0, len(long), 76))
+    words = [
+        f"![one](data:image/png;base64,{long})",
+        f"[two]: data:image/png;base64,{long}\nWords below ![it][two]",
+        f'<img src="data:image/png;base64,{wrapped}" alt="three">',
+        "a" + " " * 500_000 + "b",
+        "![four](four.png)",
+    ]
+    cell, said = new_markdown_cell("\n\n".join(words)), []
+    gather(cell, None, {"four.png": PNG}, "why", said)
+    assert (len(cell.attachments), said) == (4, [])
+    assert "Words below" in cell.source
+    assert long[:100] not in cell.source
