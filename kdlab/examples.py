@@ -6,8 +6,9 @@ A file has a conversation a line, in one of the two forms that the ecosystem has
     {"prompt": "...", "completion": "..."}
 
 Under ``prompt`` and ``completion`` may be messages too. Two strings are text as it is: no template
-is put around them. ShareGPT's ``conversations`` of ``from`` and ``value`` are read as messages. An
-answer whose message has ``"weight": 0``, or ``"train": false``, is read and not learned.
+is put around them. ShareGPT's ``conversations`` of ``from`` and ``value`` are read as messages, and
+``system``, a text beside them, as the first. An answer whose message has ``"weight": 0``, or
+``"train": false``, is read and not learned.
 """
 
 from __future__ import annotations
@@ -58,20 +59,24 @@ class Conversation:
 
         Args:
             row: ``{"messages": [...]}`` or ``{"prompt": ..., "completion": ...}``; of other
-                fields ``tools`` and ``kind`` are read.
+                fields ``system`` (text of a message that comes first), ``tools`` and ``kind`` are
+                read.
             where: it was read, for messages of errors.
 
         Raises:
-            ValueError: the row is in neither form; the field is named.
+            ValueError: the row is in neither form, or its ``label`` is false, by which TRL marks an
+                answer that is not wanted; the field is named.
         """
         if not isinstance(row, Mapping):
             raise ValueError(f"{where}: it is {_kind(row)}, not an object with fields")
         given, row = row, {name: value for name, value in row.items() if not _missing(value)}
         tools = _tools(row.get("tools"), where)
         kind = str(row.get("kind") or "")
+        if isinstance(row.get("label"), bool | np.bool_) and not row["label"]:
+            raise ValueError(f"{where}: its 'label' is false, so its answer is not to be learned")
         for name in ("messages", "conversations"):
             if name in row:
-                messages = _messages(row[name], name, where)
+                messages = _behind_system(row, _messages(row[name], name, where), where)
                 return cls(*_checked(messages, 0, name, where), False, tools, kind, where)
         missing = [name for name in ("prompt", "completion") if name not in row]
         if missing:
@@ -83,6 +88,12 @@ class Conversation:
         prompt, completion = row["prompt"], row["completion"]
         plain = isinstance(prompt, str) and isinstance(completion, str)
         before = _messages(_as_list(prompt, "user"), "prompt", where)
+        if plain and row.get("system"):
+            raise ValueError(
+                f"{where}: 'system' has no place beside a prompt and a completion that are text; "
+                "put all three under 'messages'"
+            )
+        before = _behind_system(row, before, where)
         after = _messages(_as_list(completion, "assistant"), "completion", where)
         found = _checked((*before, *after), len(before), "completion", where)
         return cls(*found, plain, tools, kind, where)
@@ -121,6 +132,22 @@ class Conversation:
 
 def _as_list(value: Any, role: str) -> Any:
     return [{"role": role, "content": value}] if isinstance(value, str) else value
+
+
+def _behind_system(
+    row: Mapping[str, Any], messages: tuple[Mapping[str, Any], ...], where: str
+) -> tuple[Mapping[str, Any], ...]:
+    """Messages after what a column beside them says for the system, as ShareGPT's files do."""
+    said = row.get("system")
+    if said is None or said == "":
+        return messages
+    if not isinstance(said, str):
+        raise ValueError(f"{where}: 'system' is {_kind(said)}, not text")
+    if messages and messages[0]["role"] in ("system", "developer"):
+        if messages[0].get("content") == said:
+            return messages
+        raise ValueError(f"{where}: 'system' and the first message both speak for the system")
+    return ({"role": "system", "content": said}, *messages)
 
 
 def _messages(value: Any, name: str, where: str) -> tuple[Mapping[str, Any], ...]:

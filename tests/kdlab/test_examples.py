@@ -46,6 +46,10 @@ CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{
             "A.",
         ),
         ({"messages": np.array([U, A], dtype=object), "tools": float("nan")}, "ua", "A."),
+        ({"system": "Be.", "conversations": [U, A], "label": True}, "sua", "A."),
+        ({"system": "Be.", "messages": [{"role": "system", "content": "Be."}, U, A]}, "sua", "A."),
+        ({"system": "", "prompt": "Q?", "completion": "A.", "label": "joke"}, "ua", "A."),
+        ({"system": "Be.", "prompt": [U], "completion": [A]}, "sua", "A."),
         ({"messages": float("nan"), "prompt": "Q?", "completion": "A."}, "ua", "A."),
         ({"messages": [U | {"content": ["Q", "?"]}, A]}, "ua", "A."),
         ({"messages": [U, A | {"content": [{"type": "output_text", "text": "A."}]}]}, "ua", "A."),
@@ -125,6 +129,10 @@ def test_an_answer_that_is_not_to_be_learned_is_not(name):
         ({"messages": [U, A | {"tool_calls": ["f"]}]}, "a call of a tool that is of type str"),
         ({"messages": [U, A | {"function_call": "f"}]}, "a call of a tool that is of type str"),
         ({"messages": [U, A | {"content": [{"text": 3}]}]}, "a part whose text is of type int"),
+        ({"system": ["Be."], "messages": [U, A]}, "'system' is of type list, not text"),
+        ({"system": "Be.", "prompt": "Q?", "completion": "A."}, "'system' has no place beside"),
+        ({"system": "Be.", "messages": [U | {"role": "system"}, A]}, "both speak for the system"),
+        ({"prompt": "Q?", "completion": "A.", "label": False}, "'label' is false, so its answer"),
     ],
 )
 def test_what_is_wrong_with_a_row_is_told_with_its_line_and_field(tmp_path, row, message):
