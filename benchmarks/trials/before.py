@@ -51,8 +51,8 @@ found = [min(labelled), max(labelled), min(told), max(told)]
     ),
     Trial(
         SOFT,
-        """still gives *t* its share, and guesses it at half of its positions. Without *q*, the
-        student gives *q* about its share of {}%""",
+        """still gives *t* its share, and guesses it at half of the positions where it came. Without
+        *q*, the student gives *q* about its share of {}%""",
         """
 for letter in "tq":
     i = CHARACTERS.index(letter)
@@ -127,8 +127,8 @@ found = [moved(a), kl(teacher, a), kl(teacher, b)]
         "before/which-way-round",
         """drag $q$ of *sofa* to 0: forward KL is infinite, and reverse KL is {}. The opposite
         is mild while the teacher gives every token something: for $q=[0.3,0.3,0.2,0.2]$ they
-        are {} and {}. But drag $p$ of *roof* and of *moon* to 0, and $q$ of *sofa* to 0.45:
-        forward KL is {}, and reverse KL""",
+        are {} and {}. But reset the widget, and drag $p$ of *roof* and of *moon* to 0, and $q$ of
+        *sofa* to 0.45: forward KL is {}, and reverse KL""",
         WHERE_IT_FALLS
         + """
 from kdlab.widgets import KLExplorer

@@ -66,6 +66,7 @@ def test_such_a_submission_is_graded_and_its_pages_are_made(
     graded = course / "autograded" / "ada" / "set" / "set.ipynb"
     notebook = nbformat.read(graded, as_version=4)
     notebook.cells[-1].outputs = [new_output("stream", text="\x1b[1m" * 250_000 + "here")]
+    graded.chmod(0o644)  # nbgrader protects it
     nbformat.write(notebook, graded)
     assert "<pre>here</pre>" in shown_by_formgrader(
         formgrader(course, monkeypatch), graded
