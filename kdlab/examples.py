@@ -138,8 +138,8 @@ def _behind_system(
     row: Mapping[str, Any], messages: tuple[Mapping[str, Any], ...], where: str
 ) -> tuple[Mapping[str, Any], ...]:
     """Messages after what a column beside them says for the system, as ShareGPT's files do."""
-    said = row.get("system")
-    if said is None or said == "":
+    said = row.get("system", "")
+    if said == "":
         return messages
     if not isinstance(said, str):
         raise ValueError(f"{where}: 'system' is {_kind(said)}, not text")

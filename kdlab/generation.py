@@ -89,7 +89,8 @@ def generate(
     ends = ends_of(end_of_text)
     mask = _checked_mask(model, attention_mask, input_ids)
     rooms = None
-    if at_most is not None and min(at_most) < new_tokens and takes_padding(model):
+    taken = mask is not None  # which has been asked, and asks the model twice
+    if at_most is not None and min(at_most) < new_tokens and (taken or takes_padding(model)):
         rooms = torch.tensor(list(at_most), device=input_ids.device)[:, None]
         mask = torch.ones_like(input_ids) if mask is None else mask
     past, ended = None, torch.zeros(len(input_ids), 1, dtype=torch.bool, device=input_ids.device)

@@ -29,8 +29,10 @@ settings.register_profile("quick", parent=settings.get_profile("any speed"), max
 # A shell starts what it puts in the background with Ctrl-C ignored; tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Some machines ask for colours wherever text is printed; tests read it.
-os.environ.pop("FORCE_COLOR", None)
+# What some machines ask for, and others do not: colours wherever text is printed, and that Python
+# keeps nothing of it back, which hides what a full disk does at the end.
+for name in ("FORCE_COLOR", "PYTHONUNBUFFERED"):
+    os.environ.pop(name, None)
 
 gc.disable()  # nothing of what is imported is garbage, and to find that out takes a while
 
