@@ -106,7 +106,7 @@ def write_answers(
     batch_size: int = 32,
     generator: torch.Generator | None = None,
 ) -> list[Answer]:
-    """A model's answers in place of the last ones of conversations.
+    """For each conversation, a model's own answer in place of the last one.
 
     Args:
         model: any causal language model, on any device.
@@ -184,7 +184,7 @@ def evaluate_answers(
 
     Args:
         model: any causal language model.
-        conversations: with the expected answers, their last ones; or rows of a data set.
+        conversations: the last answer of each is the expected one; or rows of a data set.
         tokenizer: of transformers, with a chat template.
         right: whether a text is a right answer to a conversation.
         new_tokens: that an answer has at most; one that is longer has not ended.

@@ -3,7 +3,8 @@
 A row holds ``input_ids``, ``labels`` and what else the model takes, as lists, arrays or tensors, of
 any length. A batch is padded on one side and has an ``attention_mask`` where anything was padded.
 Labels count where a token and the one before it are there, on whichever side a row is padded.
-What a batch holds reaches the model, or is refused by its name: see ``kdlab.inputs``.
+Every field of a batch reaches the model, or is refused with an error that names it: see
+``kdlab.inputs``.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def collate(
             must have one shape in all rows.
         ignore_index: the label of what was padded.
         labels: whether rows must have labels.
-        padding_side: ``"right"``, or ``"left"``, which a text needs that is to go on.
+        padding_side: ``"right"``, or ``"left"`` for texts that a model is to continue.
 
     Returns:
         ``{"input_ids": [B, T], "labels": [B, T], ...}``; with an ``attention_mask`` if rows have

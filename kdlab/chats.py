@@ -40,7 +40,7 @@ lost 6 tokens at the end. 1 was left out: nothing of an answer fits.
     left_out: int = 0  # conversations of which no word of an answer was left
     odd: int = 0  # conversations whose messages hold special tokens of the tokenizer as text
     odd_token: str = ""  # one of those
-    unknown: str = ""  # what is said of tokens that stand for what the tokenizer does not know
+    unknown: str = ""  # a sentence about tokens that stand for text it does not know
 
     def __str__(self) -> str:
         said = [
@@ -193,7 +193,7 @@ def train_chat_tokenizer(source: Examples | Corpus, vocab_size: int = 1024) -> A
     ends with ``<|end|>``, which is the end of text; padding has a token of its own.
 
     Args:
-        source: conversations, or a corpus that a student reads before.
+        source: conversations, or a corpus that a student is pre-trained on.
         vocab_size: entries, the 256 bytes and 7 special tokens included.
 
     Returns:

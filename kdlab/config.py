@@ -22,7 +22,7 @@ class TrainConfig:
     """How to train. The learning rate warms up, then falls by a cosine to a tenth of its peak.
 
     The default peak is for new weights. A pretrained student takes about 1e-4, and adapters take
-    about 5e-4: with more, it loses what it knew.
+    about 5e-4: with much more, it may lose what it knew.
 
     Raises:
         ValueError: a number is outside its range, or the batch cannot be shared out.
@@ -48,9 +48,9 @@ class TrainConfig:
     compile: bool = False  # torch.compile the student
     linear_objective: bool = True  # compute the loss from hidden states where both models show them
     on_policy: float = 0.0  # share of steps on text that the student writes, with KD loss alone
-    prompt_tokens: int | None = None  # tokens it goes on from; None: to the last answer, or 16
-    new_tokens: int | None = None  # most tokens that it writes; None: to the batch's width
-    end_of_text: int | tuple[int, ...] | None = None  # ids of ends; None: of model and data
+    prompt_tokens: int | None = None  # of a row, to go on from; None: to its last answer, or 16
+    new_tokens: int | None = None  # the most that it writes; None: to the batch's width
+    end_of_text: int | tuple[int, ...] | None = None  # ids; None: those of model and data
     progress: bool = False  # show a bar
 
     def __post_init__(self) -> None:

@@ -8,9 +8,10 @@ last axis. Every divergence has the same contract:
 - value and gradient stay finite where both distributions give a token no probability (logit -inf);
 - no gradient reaches the teacher.
 
-Each is written once, as one small *kernel*: from log(p/q), p and q, its value and its gradient with
-respect to the student's scaled logits, in closed form. The functions below and the fused
-objective (:mod:`kdlab.fused`) use the same kernels, so there is one place where each formula lives.
+Each is written once, as one small *kernel* that takes log(p/q), p and q, and gives the value and
+its gradient with respect to the student's scaled logits, in closed form. The functions below and
+the fused objective (:mod:`kdlab.fused`) use the same kernels, and the Triton kernels are tested
+against them.
 """
 
 from __future__ import annotations

@@ -121,8 +121,8 @@ def evaluate(
 ) -> Evaluation:
     """Measure a student on every position of a data set, beside its teacher if there is one.
 
-    Logits exist for a few positions at a time: they are made from hidden states, or, where a model
-    shows no head, taken from its own logits of one batch.
+    Logits exist for a few positions at a time, made from hidden states; where a model shows no
+    head, for one batch.
 
     Args:
         student: any causal language model.

@@ -5,10 +5,10 @@ A file has a conversation a line, in one of the two forms that the ecosystem has
     {"messages": [{"role": "user", "content": "..."}, ...]}
     {"prompt": "...", "completion": "..."}
 
-Under ``prompt`` and ``completion`` may be messages too. Two strings are text as it is: no template
-is put around them. ShareGPT's ``conversations`` of ``from`` and ``value`` are read as messages, and
-``system``, a text beside them, as the first. An answer whose message has ``"weight": 0``, or
-``"train": false``, is read and not learned.
+The values of ``prompt`` and ``completion`` may also be lists of messages. Two strings are text as
+it is: no template is put around them. ShareGPT's ``conversations``, with ``from`` and ``value``,
+are read as messages; a text in the field ``system`` becomes the first message. An answer whose
+message has ``"weight": 0``, or ``"train": false``, is read and not learned.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Conversation:
     plain: bool = False  # a text and how it goes on, without a template
     tools: tuple[Mapping[str, Any], ...] = ()  # that the assistant may call, as JSON schemas
     kind: str = ""  # of question, where examples are of several
-    where: str = field(default="", compare=False)  # it was read from, for messages of errors
+    where: str = field(default="", compare=False)  # it was read from, for error messages
 
     @classmethod
     def of(cls, row: Mapping[str, Any], where: str = "the row") -> Conversation:
@@ -61,7 +61,7 @@ class Conversation:
             row: ``{"messages": [...]}`` or ``{"prompt": ..., "completion": ...}``; of other
                 fields ``system`` (text of a message that comes first), ``tools`` and ``kind`` are
                 read.
-            where: it was read, for messages of errors.
+            where: it was read from, for error messages.
 
         Raises:
             ValueError: the row is in neither form, or its ``label`` is false, by which TRL marks an
@@ -269,7 +269,7 @@ def read_conversations(data: Any, name: str = "") -> Iterator[Conversation]:
 
     Args:
         data: the rows.
-        name: of the data set, for messages of errors.
+        name: of the data set, for error messages.
 
     Raises:
         ValueError: something else was given, or a row is no conversation; it is told by its number.

@@ -49,11 +49,9 @@ def generate(
         attention_mask: ``[B, T]``, 0 where a row is padded, which must be on the left.
         temperature: of the softmax that is drawn from; 0 takes the likeliest token.
         top_k: draw from the k likeliest tokens only; None from all.
-        end_of_text: a row that has written this token, or one of these, writes nothing but the
-            first of them from then on, and all stop when all have; None goes on past it, as packed
-            text does.
-        at_most: for each row, how many new tokens are needed; what stands after them is not the
-            model's.
+        end_of_text: after this token, or one of these, a row is filled with the first of them, and
+            writing ends when every row has one; None goes on past it, as packed text does.
+        at_most: for each row, the most new tokens that are used; what stands after them is filler.
         generator: of the draws, on the device of ``input_ids``; None is torch's own.
 
     Returns:

@@ -168,7 +168,7 @@ class Ingredients:
 
     @checked
     def student(self, name: str) -> nn.Module:
-        """A student before its first step, of one seed of torch's.
+        """A student before its first step; new weights come from torch's random state.
 
         A name in PRESETS is of that shape, with the teacher's vocabulary; ``layers:n`` is each nth
         layer of the teacher; ``shape:n`` is as large as that, and has new weights; after ``hf:`` it

@@ -21,11 +21,12 @@ __all__ = ["every_nth_layer"]
 def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
     """A smaller model of the same kind: each nth layer of a model, the last of each n.
 
-    Embeddings, the final norm and the head are copied whole. A student that begins so may predict
-    worse than one that knows nothing at first, and overtake it within a few steps.
+    Embeddings, the final norm and the head are copied whole. At first such a
+    student may predict worse than one with random weights; within a few steps it can overtake it.
 
-    In some architectures a layer reckons with its number, or with how many there are: MiniCPM3
-    scales what a layer adds by the depth. A warning says so, and names the number that changed.
+    In some architectures what a layer computes depends on its number, or on how many there are:
+    MiniCPM3 scales what a layer adds by the depth. A warning says so, and names the number that
+    changed.
 
     Args:
         model: a :class:`TinyGPT`, or a Hugging Face causal language model whose layers are in one
@@ -36,8 +37,8 @@ def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
         A new model; nothing is shared with the old one.
 
     Raises:
-        ValueError: n is out of range; the model shows no layers, or has weights that a new one of
-            its class has not; or a model of these layers alone cannot be asked.
+        ValueError: n is out of range; the model shows no layers, or has weights that a new model
+            of its class lacks; or a model of these layers alone does not run.
 
     Source: a student from alternate layers of its teacher, Sanh et al. 2019 (arXiv 1910.01108).
 

@@ -1,7 +1,7 @@
 """A small GPT to distil, and how to read any causal language model.
 
 It is a decoder-only transformer with pre-norm blocks, learned positions and tied embeddings,
-small enough to train on a laptop and to hold in the head.
+small enough to train on a laptop and to understand as a whole.
 """
 
 from __future__ import annotations
@@ -115,8 +115,8 @@ class TinyGPT(nn.Module):
         Args:
             input_ids: ``[B, T]`` token ids; with those of the past at most ``block_size``.
             past: what was read before these tokens; they are added to it.
-            attention_mask: ``[B, T]``, that of the past before it, 0 where a row is padded: no
-                token sees that, and positions are counted without it.
+            attention_mask: ``[B, past + T]``, first for the tokens of the past, then for these; 0
+                where a row is padded: no token sees padding, and positions are counted without it.
             position_ids: ``[B, T]``, where each token stands in its text. Where they do not go on
                 by one, another text begins that does not see the one before.
 

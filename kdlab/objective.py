@@ -44,7 +44,7 @@ __all__ = ["CombinedObjective", "Objective", "ObjectiveOutput"]
 
 
 class ObjectiveOutput(NamedTuple):
-    """What an objective returns. ``loss`` is the combination of the two terms, nothing else.
+    """What an objective returns: with :class:`CombinedObjective`, ``loss`` is both terms.
 
     >>> objective = CombinedObjective(lam=0.5)
     >>> output = objective(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]), torch.tensor([1]))
@@ -59,7 +59,7 @@ class ObjectiveOutput(NamedTuple):
 
 
 class Objective(Protocol):
-    """What a trainer minimises: any callable with these arguments, and with two attributes.
+    """What a trainer minimises: any callable with the arguments below, and with two attributes.
 
     It may offer a twin of its own that needs no logits, by a method ``linear_twin()`` of its own
     class: see :func:`kdlab.fused.linear_twin`.
@@ -195,15 +195,16 @@ class CombinedObjective:
                 rest (:class:`kdlab.TopK`), at this objective's temperature, which are compared as
                 k + 1 buckets; None only while λ = 0.
             labels: ``[...]``, integers; ``ignore_index`` where a position does not count.
-            num_items: a number or a tensor of one, ≥ 0, that the sums are divided by (0 as 1); by
-                default the positions of this batch that count. With accumulation or several ranks,
-                pass the number over all of them: the parts then add up to the loss of the whole,
-                however it was split. DDP and FSDP average gradients over the ranks: in a loop of
-                your own, multiply the loss by the number of ranks before ``backward()``.
+            num_items: a number, or a tensor with one element, ≥ 0, that the sums are divided by (0
+                counts as 1); by default the positions of this batch that count. With accumulation
+                or several ranks, pass the number over all of them: the parts then add up to the
+                loss of the whole, however it was split. DDP and FSDP average gradients over the
+                ranks: in a loop of your own, multiply the loss by the number of ranks before
+                ``backward()``.
 
         Returns:
             The loss and its two terms, all attached to the graph; 0 if no position counts. With a
-            divergence of this library they are differentiated once: a backward pass with
+            divergence of this library they can be differentiated only once: a backward pass with
             ``create_graph=True``, or a transform of ``torch.func``, raises RuntimeError.
 
         Raises:

@@ -1,8 +1,8 @@
-"""Several texts in a row of a batch, each as if it were alone: no padding, and no other text seen.
+"""Several texts in a row of a batch, each as if it were alone: less padding, no other text seen.
 
-A packed row has ``position_ids`` that begin anew with each text. Models of transformers, and
-:class:`kdlab.TinyGPT`, read from them where a text begins, and let no text see another. A model
-with a state that runs on, as Mamba's does, cannot: it is tried, and such a model is refused.
+A packed row has ``position_ids`` that begin anew with each text. Most models of transformers, and
+:class:`kdlab.TinyGPT`, read from them where a text begins, and let no text see another. That is
+tried; a model that cannot, such as Mamba, whose state runs on, is refused.
 """
 
 from __future__ import annotations

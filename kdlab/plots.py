@@ -87,7 +87,7 @@ def evaluation_curves(
     """One measurement on validation text, over the steps of several runs.
 
     Args:
-        histories: runs by the name that the legend gives them; each was evaluated on a schedule.
+        histories: runs by the name that the legend gives them; each was evaluated (``eval_every``).
         column: what was measured: ``perplexity``, ``lm_loss``, ``kl_to_teacher``,
             ``agreement_top1`` or ``calibration_error``.
         title: the figure's message.

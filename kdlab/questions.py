@@ -2,7 +2,7 @@
 
 ``pydocs-qa`` asks what the standard library's functions, methods and classes do; the answers are
 their own docstrings' first sentences. ``reckoning`` asks about weekdays, months, units and letters,
-one short right answer each, so that a small student has an accuracy.
+each with one short right answer, so that even a small student's accuracy can be measured.
 """
 
 from __future__ import annotations

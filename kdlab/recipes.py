@@ -71,7 +71,7 @@ class Recipe:
     accumulation: int = 1  # micro-batches of a step
     lora: int | None = None  # rank r of adapters on all linear layers, α = 2r; merged at the end
     gradient_checkpointing: bool = False  # activations are computed twice instead of kept
-    dtype: str = "float32"  # of weights that are not trained: the teacher's, and under adapters
+    dtype: str = "float32"  # of the teacher, and of the student's weights under adapters
     teacher_options: str | None = None  # for its from_pretrained, as JSON
 
     def __post_init__(self) -> None:
@@ -179,7 +179,7 @@ class Recipe:
         return found
 
     def setting(self) -> Recipe:
-        """What the text and the teacher depend on; all else is as by default."""
+        """A copy with only what text and teacher depend on; the rest is as by default."""
         names: tuple[str, ...] = (
             "corpus",
             "train_fraction",
@@ -217,7 +217,7 @@ class Recipe:
         return TrainConfig(**values, **options)
 
     def lambda_schedule(self) -> LambdaSchedule:
-        """λ over the steps. The schedules that fall end at 0, the exponential at λ/100."""
+        """λ over the steps. The planned falls end at 0, the exponential at λ/100."""
         if self.arm != "combined":
             return make_schedule("constant", lam=self.objective().lam)
         lam, steps = self.lam, self.steps

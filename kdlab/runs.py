@@ -1,7 +1,8 @@
 """One distillation from text to summary: what the command line runs, and what the labs sweep.
 
-A :class:`kdlab.Recipe` says everything that a result depends on. A run's folder holds it as
-``recipe.json``, beside ``metrics.jsonl``, ``summary.json`` and the student.
+A :class:`kdlab.Recipe` says everything that a result depends on, besides the code and the machine.
+A run's folder holds it as ``recipe.json``, beside ``metrics.jsonl``, ``summary.json`` and the
+student.
 """
 
 from __future__ import annotations
@@ -78,8 +79,8 @@ def distill(
         The summary, as it was written to ``summary.json``.
 
     Raises:
-        ValueError: the run in ``out`` that is to be resumed has another recipe, ``out`` holds what
-            is of no run or a run that would be lost, the ingredients are of another recipe, the
+        ValueError: the run in ``out`` that is to be resumed has another recipe, ``out`` holds other
+            files, or a run that would be overwritten, the ingredients are of another recipe, the
             corpus is unknown or has changed, or the teacher's file is of another corpus.
 
     >>> import tempfile
@@ -312,10 +313,10 @@ class Chat:
 
     @checked
     def say(self, text: str, *, new_tokens: int = 256, temperature: float = 0.0) -> str:
-        """What the student answers; a student of plain text goes on from it.
+        """What the student answers; one that was trained on plain text continues the text.
 
         Raises:
-            ValueError: the text is empty, or holds half a character.
+            ValueError: the text is empty, or holds half of a character, a lone surrogate.
         """
         check_characters(text, "what is said")
         if not text:

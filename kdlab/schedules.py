@@ -1,8 +1,8 @@
 """λ over the course of training.
 
 A schedule is stepped once per optimiser step, after it, as those of ``torch.optim`` are:
-``value`` is the λ of the step that comes next. Before the first step it is the start, and after
-``steps`` steps it is the end, exactly; it stays there.
+``value`` is the λ of the step that comes next. A schedule with an end has it exactly
+after ``steps`` steps, and stays there.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ class LambdaSchedule:
             metric: what the schedule watches. ``"gap"``: by how many nats the student's LM loss on
                 validation text is above its teacher's, None where it was not measured.
                 ``"losses"``: the LM loss and the KD loss of the step, the latter times T² if the
-                objective multiplies by it. A schedule that watches nothing ignores both.
+                objective multiplies by it. A schedule that watches nothing ignores real numbers.
 
         Raises:
-            ValueError: a whole number, as the step's is, was given to a schedule that watches
-                nothing.
+            ValueError: a whole number, such as the step's by mistake, was given to a schedule that
+                watches nothing.
         """
         if self.watches is None and isinstance(metric, int):
             raise ValueError(
@@ -77,7 +77,8 @@ class LambdaSchedule:
         """Go on from a state that :meth:`state_dict` gave.
 
         Raises:
-            ValueError: the state is that of another kind of schedule, or has no step to be at.
+            ValueError: the state is that of another kind of schedule, or lacks the number of the
+                step.
         """
         if state.keys() != vars(self).keys():
             raise ValueError(
@@ -253,11 +254,11 @@ class WarmupStableDecayLambda(LambdaSchedule):
 class PlateauLambda(LambdaSchedule):
     """λ falls when the student stops gaining on its teacher.
 
-    A student that no longer gains has learned what it can from this teacher. From then on the
-    labels should count more, if there are enough of them. The schedule is told the gap after each
-    evaluation. It multiplies λ by ``factor`` when the gap has not shrunk by more than ``threshold``
-    for more than ``patience`` evaluations. So a trainer refuses it without eval data, without
-    ``eval_every``, and with a :class:`kdlab.TopKTeacher`, which knows no eval data.
+    A student that no longer gains is taken to have learned what it can from this teacher. From then
+    on the labels should count more, if there are enough of them. The schedule is told the gap after
+    each evaluation. It multiplies λ by ``factor`` when the gap has not shrunk by more than
+    ``threshold`` for more than ``patience`` evaluations. So a trainer refuses it without eval data,
+    without ``eval_every``, and with a :class:`kdlab.TopKTeacher`, which knows no eval data.
 
     Args:
         start: λ to begin with, ≥ 0.
@@ -319,7 +320,7 @@ class PlateauLambda(LambdaSchedule):
 
 
 class RatioLambda(LambdaSchedule):
-    """λ keeps λ·KD at a set share of LM, whatever happens to the two losses.
+    """λ follows the losses so that λ·KD stays near a set share of LM.
 
     The losses enter as running means, and as plain numbers: no gradient flows through λ.
 

@@ -89,7 +89,8 @@ def write_served_store(
     Args:
         responses: JSON lines; line i is about row i of the data. For ``prompt_logprobs`` the server
             was given the row's own token ids as its prompt; else it answered the conversation. A
-            batch API returns lines in any order and leaves out what failed: sort them first.
+            batch API returns lines in any order and leaves out what failed: sort them, and leave
+            the failed rows out of the data too.
         data: the conversations that were answered, in that order, in the tokens of the teacher.
         path: the store, for :class:`kdlab.TopKTeacher`.
         k: tokens to keep at each position; None for as many as every position lists.

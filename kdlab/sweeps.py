@@ -1,8 +1,8 @@
 """Many runs that differ in one thing at a time, and what can be said of them.
 
-One run shows what happened once. A :class:`Sweep` repeats each of its arms with several seeds; arm
-and arm share the seeds, so that they begin with the same weights and read the same batches, and
-their *paired* differences are free of what the seed alone brings.
+One run shows what happened once. A :class:`Sweep` repeats each of its arms with several seeds. All
+arms use the same seeds: those with the same student and data begin with the same weights and read
+the same batches, and their *paired* differences are free of what a seed brings to both alike.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Sweep:
             jobs: runs at a time, each in a process of its own; 1 runs them in this process.
             threads: of each run; by default the machine's cores, shared out.
             progress: show a bar with an estimate of the end.
-            command: with which the results can be made again; they say it.
+            command: the command that makes the results again; it is stored with them.
 
         Raises:
             ValueError: the names of two arms differ in neither letters nor digits; or jobs is below

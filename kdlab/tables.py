@@ -1,10 +1,10 @@
 """Rows of a table of Hugging Face, without the nulls that the table filled in.
 
 In a column of structs, each row gets the fields of all rows, and null where it had none: a call of
-one tool gets the arguments of all tools. A null that was meant looks the same, because the table
-does not keep which rows had a field. The two can be told apart in two cases. A column of JSON, as
-text or of the type ``Json``, is as it was written. And an argument that the row's ``tools`` call
-``required``, as strict schemas do with all arguments, was there.
+one tool gets the arguments of all tools. A null that was really in the data looks the same, because
+the table does not keep which rows had a field. The two can be told apart in two cases. A column of
+JSON, as text or of the type ``Json``, is as it was written. And an argument that the row's
+``tools`` require (strict schemas require all) was there, even if it is null.
 """
 
 from __future__ import annotations

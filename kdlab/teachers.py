@@ -68,8 +68,9 @@ class Teacher(Protocol):
 
     A trainer also uses, where they are there:
 
-    - ``head``: the ``nn.Linear`` that makes the logits. For the linear objective it is left out
-      while ``targets`` is called, which then returns hidden states. None: there is none to show.
+    - ``head``: the ``nn.Linear`` that makes the logits. For the linear objective the trainer
+      bypasses it while it calls ``targets``, which then returns hidden states. None: there is none
+      to show.
     - ``any_text``: False if the teacher knows one data set and nothing else. It is then not asked
       about text of the student's own, nor for evaluations.
     - ``temperature``: at which its probabilities were taken; the objective must have the same.
@@ -171,9 +172,9 @@ class TopKTeacher:
         path: what :func:`write_topk_store` wrote.
         data: if given, the data that will be trained on: all its rows must be in the file.
         model: if given, the model that the store must be of.
-        tail: keep the mass of all other tokens as one more token's. If not, that mass is divided
-            among the k in proportion to theirs, as if the teacher ruled the others out: a bias,
-            here to be measured.
+        tail: keep the mass of all other tokens as one more token's. If not, the k probabilities are
+            scaled up to sum to 1, as if the teacher ruled the others out. That is a bias; the
+            option is there to measure it.
 
     Raises:
         ValueError: the file is no store, or it is of other data, another tokenizer or model.
@@ -300,8 +301,9 @@ def write_topk_store(
 ) -> None:
     """Ask a teacher about every position of a data set, and keep its k likeliest answers.
 
-    The file appears under its name when it is complete. Until then it grows beside it, and the same
-    call after an interruption goes on where it stopped. If the file is complete, nothing is asked.
+    The file appears under its name when it is complete. Until then it grows under another name in
+    the same folder, and the same call after an interruption goes on where it stopped. If the file
+    is complete, nothing is asked.
 
     Args:
         teacher: any causal language model.
@@ -309,7 +311,7 @@ def write_topk_store(
         path: the file.
         k: tokens to keep at each position, at most V.
         temperature: T > 0 of the softmax; the objective that reads the store must have the same.
-        vocabulary: take only the first so many entries of the teacher's vocabulary, those that it
+        vocabulary: take only this many entries of the teacher's vocabulary, the first, which it
             shares with a student of a smaller one; their probabilities are renormalised.
         batch_size: rows at a time.
         progress: show a bar.

@@ -1,9 +1,9 @@
 """A conversation under a tokenizer's own chat template: its tokens, and which the assistant wrote.
 
 Where the template marks the assistant's words with ``{% generation %}``, its marks are taken. Where
-it does not, a conversation is rendered several times: up to where an answer begins, and with
-another answer in its place. What both texts have in common, at the beginning and at the end, is not
-the assistant's.
+it does not, a conversation is rendered several times: up to where an answer begins, whole, and with
+another answer in its place. What the last two have in common, at the beginning and at the end, is
+not the assistant's.
 
 The tokens are those of generation: an answer begins where the prompt's own tokens end, even where
 a tokenizer would have joined the end of one and the beginning of the other.
@@ -80,7 +80,7 @@ class ChatTemplate:
     def prompt(self, messages: Messages, tools: Sequence[Mapping[str, Any]] = ()) -> str:
         """What an assistant is to go on from, its own header included.
 
-        A template that adds no header when it is asked to is asked what stands before an answer.
+        If a template adds no header when it is asked to, what it puts before an answer is taken.
         """
         text = self.render(messages, tools, prompt=True)
         if text != self.render(messages, tools):
@@ -293,8 +293,8 @@ class ChatTemplate:
     def encode(self, conversation: Conversation) -> Encoded:
         """The tokens of a conversation, and which of them the assistant wrote.
 
-        Its first token counts as nobody's: nothing predicts it. An answer at the end of the
-        conversation that the template does not end is ended by the tokenizer's end of text.
+        Its first token counts as nobody's: nothing predicts it. If the template does not end
+        the last answer, the tokenizer's end of text is added.
 
         Raises:
             ValueError: the template refuses the conversation, does not show whose words are whose,

@@ -22,9 +22,9 @@ class TopK:
     """A distribution by its k likeliest tokens and the mass of the rest.
 
     The k + 1 buckets make a coarser distribution, and a divergence between two such is at most the
-    full one. KL(p‖q) is larger by exactly the tail's mass times the KL of the two distributions
-    *within* the tail (the chain rule of the KL): nothing is lost where the tail is light, or where
-    the student has the teacher's proportions in it.
+    full one. The full KL(p‖q) is larger than that of the buckets by exactly the tail's mass
+    times the KL of the two distributions *within* the tail (the chain rule of the KL): little is
+    lost where the tail is light, and nothing where the student has the teacher's proportions in it.
 
     >>> half = torch.tensor([0.5]).log()
     >>> teacher = TopK(torch.tensor([[2]]), log_probs=half[None], log_tail=half)
@@ -113,10 +113,10 @@ class TopK:
 
     @checked
     def within(self, vocabulary: int) -> TopK:
-        """The distribution over the first so many entries of the vocabulary, renormalised.
+        """The distribution over the first ``vocabulary`` entries, renormalised.
 
-        All positions keep equally many of their tokens: as many as lie within at the position where
-        the fewest do. Any others that lie within go into the tail: a coarser distribution, but a
+        Every position keeps the same number of tokens: the smallest number that any position has
+        within. Any others that lie within go into the tail: a coarser distribution, but a
         true one.
 
         Raises:

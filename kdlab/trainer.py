@@ -3,10 +3,11 @@
 The trainer is one loop that reads from top to bottom: shift the labels, ask the student and the
 teacher, combine, step, measure. Devices, mixed precision and processes are the work of Hugging Face
 Accelerate. The batches of a step depend on the seed and on the step alone, so that a run can go on
-from any checkpoint, or on any number of processes, as if nothing had happened.
+from any checkpoint, or on any number of processes, with the same losses, to rounding.
 
 It knows a teacher by ``targets(batch)``, a student by its logits and an objective by its call.
-Where both models show a head and the objective has a linear twin, logits are never made in full:
+Where the student shows a head, a teacher that gives logits shows one too, and the objective has a
+linear twin, logits are never made in full:
 the *linear* path. Any other run takes the *dense* one, and says why.
 """
 
@@ -146,8 +147,8 @@ class DistillationTrainer:
     def fit(self, train: Rows, eval: Rows | None = None, *, resume: bool = False) -> History:
         """Train for ``config.steps`` steps. Runs in several threads of a process take turns.
 
-        All threads of a process draw random numbers from one generator: with dropout, a run beside
-        which another thread evaluates another model does not repeat number for number.
+        All threads of a process draw random numbers from one generator: with dropout, a run does
+        not repeat number for number if another thread evaluates a model at the same time.
 
         Args:
             train: rows ``{"input_ids": [T], "labels": [T]}`` of any length, labels not shifted, and

@@ -1,7 +1,7 @@
 """Things to play with: one ES module per widget, and here its thin wrapper for Jupyter.
 
 The same modules run in the rendered book, without a kernel. All mathematics happens in the
-browser; ``numbers()`` says with kdlab what the widget's table must show for the same traits.
+browser; each widget's ``numbers()`` computes with kdlab what its table must show.
 """
 
 from __future__ import annotations
@@ -276,7 +276,7 @@ class SchedulePlayer(Widget):
 
     Args:
         schedule: a name that :func:`kdlab.make_schedule` knows.
-        start: λ where it starts; its peak, or for ``"ratio"`` the share of λ·KD in LM.
+        start: λ where it starts; its peak, or for ``"ratio"`` λ·KD divided by LM.
         end: λ where it ends; for ``"plateau"`` its minimum.
         position: steps taken.
         run: what :func:`read_run` gave.

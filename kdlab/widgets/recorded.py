@@ -44,7 +44,7 @@ def read_trained(
 
     Args:
         results: recorded runs with a curve of ``lm_loss`` and a final value of ``gap``.
-        arms: by the name of a schedule, the arm that used it, and its numbers in words.
+        arms: for each schedule's name, the arm that used it, and its settings in words.
         labels: the arm of labels alone.
         made_with: the words that say what runs they are.
 
