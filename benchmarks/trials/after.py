@@ -5,10 +5,10 @@ from benchmarks.tried import Trial
 TRIALS = [
     Trial(
         "after/lambda-in-motion",
-        """The teacher that has counted ten times as much has perplexity {}. The line, {}, and
-        the plateau rule, {}, still have the lowest means, but the line's lead on λ = 4 ({})
-        is {} ± {} now, and was {}. The exponential fall was ahead of λ = 4 and is now {} ± {}
-        behind it:""",
+        """The teacher that has counted ten times as much has perplexity {}. The linear fall, {},
+        and the plateau rule, {}, still have the lowest mean LM losses, but the linear fall's lead
+        on λ = 4 ({}) is {} ± {} now, and was {}. The exponential fall was ahead of λ = 4 in the
+        mean, and is now {} ± {} behind it:""",
         """
 import math
 from dataclasses import replace

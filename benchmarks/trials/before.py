@@ -125,8 +125,8 @@ found = [moved(a), kl(teacher, a), kl(teacher, b)]
     ),
     Trial(
         "before/which-way-round",
-        """drag $q$ of *sofa* to 0: forward KL is infinite, and reverse KL is {}. The opposite
-        is mild while the teacher gives every token something: for $q=[0.3,0.3,0.2,0.2]$ they
+        """drag $q$ of *sofa* to 0: forward KL is infinite, and reverse KL is {}. The opposite is
+        mild while the teacher gives *roof* and *moon* their 0.05: for $q=[0.3,0.3,0.2,0.2]$ they
         are {} and {}. But reset the widget, and drag $p$ of *roof* and of *moon* to 0, and $q$ of
         *sofa* to 0.45: forward KL is {}, and reverse KL""",
         WHERE_IT_FALLS

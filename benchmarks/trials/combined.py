@@ -131,8 +131,8 @@ found = [at[0], min(lam for lam in tried if lam > at[0]), at[1], truth[c, o] - t
     Trial(
         "combined/what-the-truth-contributes",
         """In one draw of 10,000 positions the best λ after *c* is near {}, with noise and
-        without. Over 2,000 draws of 344 labels it is near {} in both cases. What the noise adds
-        is an error of about {}""",
+        without. Over 2,000 draws of 344 labels it is near {} in both cases. The noise adds
+        an error of about {}""",
         """
 grid = torch.logspace(-2, 1, 301, dtype=torch.double)
 r, p = truth[c], teacher[c]
