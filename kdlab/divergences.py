@@ -142,7 +142,7 @@ def skew_forward_kl(
     temperature: float = 1.0,
     alpha: float = 0.1,
 ) -> Tensor:
-    """KL(p‖α·p + (1−α)·q): forward KL, but for α > 0 at most −log α, whatever p and q are.
+    """KL(p‖α·p + (1−α)·q): a forward KL that is bounded: for α > 0 by −log α.
 
     Args:
         student_logits: as in :func:`forward_kl`.
@@ -172,7 +172,7 @@ def skew_reverse_kl(
     temperature: float = 1.0,
     alpha: float = 0.1,
 ) -> Tensor:
-    """KL(q‖α·q + (1−α)·p): reverse KL, but for α > 0 at most −log α, whatever p and q are.
+    """KL(q‖α·q + (1−α)·p): a reverse KL that is bounded: for α > 0 by −log α.
 
     Args:
         student_logits: as in :func:`forward_kl`.

@@ -6,8 +6,8 @@ positions at a time. The gradient of the loss has a closed form (:mod:`kdlab.div
 made while the chunk's logits are at hand, carried on to the hidden states and to the head, and
 forgotten: one pass, four matrix products a chunk, nothing computed twice.
 
-Logits, gradients and sums are float32 even where heads are bfloat16: rounded to bfloat16, a logit
-of 16 would be off by up to 0.06, six percent of its probability.
+Logits and sums, the head's gradient among them, are float32 even where heads are bfloat16: rounded
+to bfloat16, a logit of 16 would be off by up to 0.06, six percent of its probability.
 
 On a GPU the terms and their gradient come from one Triton kernel: see :mod:`kdlab.kernels`.
 """

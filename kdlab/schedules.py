@@ -56,7 +56,7 @@ class LambdaSchedule:
             metric: what the schedule watches. ``"gap"``: by how many nats the student's LM loss on
                 validation text is above its teacher's, None where it was not measured.
                 ``"losses"``: the LM loss and the KD loss of the step, the latter times T² if the
-                objective multiplies by it. A schedule that watches nothing ignores real numbers.
+                objective multiplies by it. A schedule that watches nothing ignores a float.
 
         Raises:
             ValueError: a whole number, such as the step's by mistake, was given to a schedule that

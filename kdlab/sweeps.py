@@ -120,9 +120,9 @@ class Sweep:
             command: the command that makes the results again; it is stored with them.
 
         Raises:
-            ValueError: the names of two arms differ in neither letters nor digits; or jobs is below
-                1, or above it and a function of the sweep is of a notebook's cell or of a prompt,
-                from which no other process can import it.
+            ValueError: the names of two arms differ in neither letters nor digits; jobs is
+                below 1; or jobs is above 1 and a function of the sweep was defined in a notebook's
+                cell or at a prompt, from where no other process can import it.
 
         Warns:
             UserWarning: a run of another specification, or of a text that has changed since, was

@@ -236,7 +236,7 @@ def rows(documents, tokenizer):
 
 
 def bigram_table(ids, labels):
-    """How often each followed each, and a bit of how often it came."""
+    """How often each followed each, smoothed by each one's share."""
     where = labels[:, 1:] != -100
     before, after = ids[:, :-1][where], labels[:, 1:][where]
     followed = torch.bincount(before * V + after, minlength=V * V).view(V, V)
