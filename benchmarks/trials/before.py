@@ -191,7 +191,7 @@ found = [
     Trial(
         "before/one-knob",
         """The worse teacher has perplexity {}. Over three seeds, the best λ with 1,000 labels
-        is {} and no longer 1 or 3; with 10,000 labels it is at most 0.3 as before.""",
+        is {}, where it was 1 or 3 before; with 10,000 labels it is at most 0.3 as before.""",
         """
 best = []
 for n in (1_000, 10_000):

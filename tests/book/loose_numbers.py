@@ -57,6 +57,7 @@ ELSEWHERE = {
         "code, version 1.16": "a version",
         "0.8, the sum of the two differences of 0.4": EXACT,
         "probabilities 0.5 and 0.4": MADE_UP,
+        "0.4 is the probability of the second": MADE_UP,
     },
     "field/where-it-is-used": {
         "Llama 3.2": "a name",
