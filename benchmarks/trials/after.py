@@ -78,12 +78,12 @@ found = []
     ),
     Trial(
         "after/optimizing-training",
-        """λ = 0.1 prevents only a small part of the harm. - With 600 blocks and λ = 0.1 the
-        curve falls to the end, and with λ = 4 it ends lower. More text keeps the student from
-        learning its labels by heart, as a higher λ did with few labels. - With 61 blocks the
-        curve still turns at λ = 1, but later, and it rises little. At λ = 4 it falls and then
-        stays. Where between them the turn is gone depends on the seed. - If λ rises from 0.1 to 4 in a line, the curve does not turn,
-        and ends where that of λ = 4 does.""",
+        """λ = 0.1 prevents only a small part of the harm. - With 600 blocks and λ = 0.1 the curve
+        falls to the end, and with λ = 4 it ends lower. More text keeps the student from learning
+        its labels by heart, as a higher λ did with few labels. - With 61 blocks the curve still
+        turns at λ = 1, but later, and it rises little. At λ = 4 it falls and then stays. Where
+        between them the turn is gone depends on the seed. - If λ rises from 0.1 to 4 in a line,
+        the curve does not turn, and ends where that of λ = 4 does.""",
         """
 from kdlab import LinearLambda
 
