@@ -11,6 +11,7 @@ import pytest
 
 from exercises.bank import solution, source
 from exercises.course import EXERCISES
+from tests.listing import files
 
 ROOT = Path(__file__).parents[2]
 CLOSED = {".git", "_build", "benchmarks", "exercises", "tests"}
@@ -72,13 +73,10 @@ def test_no_answer_is_in_a_folder_that_stays_open() -> None:
             lines = [line.strip() for line in body.splitlines() if len(line.strip()) > 12]
             answers[folder.name, task] = lines
     assert len(answers) > 20
-    listed = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.splitlines()
     texts = {
         name: (ROOT / name).read_text(encoding="utf-8", errors="replace")
-        for name in listed
-        if name.partition("/")[0] not in CLOSED and (ROOT / name).is_file()
+        for name in files()
+        if name.partition("/")[0] not in CLOSED
     }
     found = [
         (name, answer)

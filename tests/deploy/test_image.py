@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.room import IS_ROOT, ROOT, SUDO
+from tests.listing import files
 
 FOLDER = ROOT / "deploy" / "jupyterhub"
 
@@ -121,13 +122,9 @@ def test_every_command_works(tmp_path: Path) -> None:
         pytest.fail(words) if os.environ.get("CI") == "true" else pytest.skip(words)
     layer, context = tmp_path / "layer", tmp_path / "context"
     layer.mkdir()
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
-    )
-    for name in listed.stdout.splitlines():
-        if (ROOT / name).is_file():
-            (context / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, context / name)
+    for name in files():
+        (context / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, context / name)
     Path(f"{layer}.sh").write_text(script(), encoding="utf-8")
     command = ["unshare", "--mount", "--propagation", "private", "bash", "-c", LAYER, "layer"]
     done = subprocess.run(

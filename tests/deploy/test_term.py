@@ -14,6 +14,7 @@ import nbformat
 import pytest
 
 from exercises.bank import entries, submission
+from tests.listing import files
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "book" / "instructors"
@@ -81,17 +82,9 @@ class Shell:
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The repository as it would be cloned, with an environment that is there."""
     clone = tmp_path_factory.mktemp("clone") / "kdlab"
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "exercises"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in listed.stdout.splitlines():
-        if (ROOT / name).is_file():
-            (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, clone / name)
+    for name in files("exercises"):
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, clone / name)
     binaries = clone / ".venv" / "bin"
     binaries.mkdir(parents=True)
     (binaries / "activate").write_text(f"export PATH={Path(sys.executable).parent}:$PATH\n")
