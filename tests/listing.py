@@ -19,9 +19,9 @@ def files(*folders: str) -> list[str]:
     # A zip has no .git: to an empty repository all of it is new.
     with TemporaryDirectory() as empty:
         subprocess.run(["git", "init", "--quiet", "--bare", empty], check=True)
+        git = ["git", "--git-dir", empty, "--work-tree", str(ROOT)]
         listed = subprocess.run(
-            ["git", "--git-dir", empty, "--work-tree", str(ROOT)]
-            + ["ls-files", "-z", "--others", "--exclude-standard", "--", *folders],
+            [*git, "ls-files", "-z", "--others", "--exclude-standard", "--", *folders],
             cwd=ROOT,
             capture_output=True,
             text=True,
