@@ -39,7 +39,7 @@ STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
 
 @checked
-def training_curves(history: History, *, title: str = "The two losses and λ") -> Figure:
+def training_curves(history: History, *, title: str = "The two losses over a run") -> Figure:
     """The two losses and λ over a run.
 
     Args:

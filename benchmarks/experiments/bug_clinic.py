@@ -170,7 +170,7 @@ def longer(loss, batch):
 
 
 def larger(loss, batch):
-    """KD with as many impossible tokens more, over KD: 1."""
+    """KD with V impossible tokens added, divided by KD: 1."""
     student, teacher, ids, labels = batch
     more = torch.full_like(student, -50.0)
     student, teacher = torch.cat([student, more], -1), torch.cat([teacher, more], -1)
@@ -185,7 +185,7 @@ def oracle(loss, batch):
 
 
 def at_one_position(loss, student, teacher):
-    """KD of two models that are the same everywhere, on two tokens."""
+    """KD of two models, each alike everywhere, on two tokens."""
     ids = torch.zeros(4, 2, dtype=torch.long)
     logits = (F.pad(torch.tensor(x), (0, 6), value=-50.0) for x in (student, teacher))
     return loss(*(x.expand(4, 2, -1) for x in logits), ids, ids)[1]
