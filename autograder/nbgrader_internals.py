@@ -112,6 +112,7 @@ MEMBERS: dict[type, dict[str, str]] = {
         "record_timing skip_cells_with_tag store_widget_state": "no submission switches them",
     },
     ExchangeCollect: {
+        "ensure_root root": "it only reads the exchange, and has words for an instructor",
         "init_src src_records _path_to_record": "what may not be collected is left out, and said",
         "copy_files fail coursedir course_path inbound_path": "a version goes when the new one is"
         " there; links are not followed",
@@ -123,6 +124,7 @@ MEMBERS: dict[type, dict[str, str]] = {
         "init_dest copy_files fail src_path dest_path inbound_path": "a release is whole or none",
     },
     ExchangeReleaseFeedback: {
+        "ensure_root root": "its words are for an instructor",
         "init_dest copy_files fail coursedir src_path dest_path": "one student's page that cannot"
         " be released stops nobody else's",
     },

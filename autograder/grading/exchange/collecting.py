@@ -23,6 +23,7 @@ from typing import Any
 from nbgrader.api import Gradebook
 
 from autograder.grading.configuration import left
+from autograder.grading.exchange.steps import require_exchange
 from autograder.grading.submissions.files import STAMP, open_plain
 from autograder.grading.submissions.times import DELAY, collected_of
 from autograder.grading.wording import listed, meant
@@ -96,6 +97,9 @@ class Collect(ExchangeCollect):
     collected of its student; it takes what bears another's name; and it follows links, which puts
     copies of the instructor's files into a submission.
     """
+
+    def ensure_root(self) -> None:
+        require_exchange(self, os.R_OK | os.X_OK)  # a snapshot will do
 
     def init_src(self) -> None:
         self._left_out: list[tuple[str, datetime, str]] = []  # whose, when, and why

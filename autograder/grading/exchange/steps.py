@@ -22,6 +22,7 @@ from autograder.grading.records import Records, State
 from autograder.grading.submissions.files import open_plain
 from autograder.grading.wording import is_text
 from autograder.nbgrader_internals import (
+    ExchangeCollect,
     ExchangeFetchAssignment,
     ExchangeReleaseAssignment,
     ExchangeReleaseFeedback,
@@ -88,6 +89,9 @@ class ReleaseFeedback(ExchangeReleaseFeedback):
     """
 
     only: set[str] | None = None  # whose; everyone's without
+
+    def ensure_root(self) -> None:
+        require_exchange(self, os.R_OK | os.W_OK | os.X_OK)
 
     def init_dest(self) -> None:
         course = self.coursedir.course_id
@@ -252,6 +256,25 @@ class Submit(ExchangeSubmit):
                 self.fail(f"{NOTHING} {why_not_copied(error)}")
             raise
         folder.chmod(0o2755 if self.coursedir.groupshared else 0o755)
+
+
+def require_exchange(step: ExchangeCollect | ExchangeReleaseFeedback, access: int) -> None:
+    """Ends an instructor's step where the exchange cannot be used.
+
+    nbgrader's own words send everyone to their instructor, and ask to write where it only reads.
+
+    Args:
+        step: The step.
+        access: What it does there, as `os.access` has it.
+    """
+    if not os.path.isdir(step.root):
+        step.fail(
+            f"There is no exchange at {step.root}. Is the disk there that it lies on? Where there"
+            " was none yet, make it: python -m autograder exchange PATH"
+        )
+    if not os.access(step.root, access):
+        done = "written" if access & os.W_OK else "read"
+        step.fail(f"The exchange {step.root} cannot be {done}. Put that right, and try again.")
 
 
 def why_not_copied(error: OSError) -> str:

@@ -35,6 +35,8 @@ from autograder.sandbox.options import Sandbox, bubblewrap
 from autograder.sandbox.pool import POOL, WarmPool
 
 PR_SET_PDEATHSIG = 1
+# Debian 12's Python waits for ever for a worker that died while a call was written to it: gh-94777.
+WAITS_FOR_THE_DEAD = sys.version_info < (3, 11, 5)
 
 
 @dataclass(frozen=True)
@@ -185,8 +187,10 @@ class Pool(ProcessPoolExecutor):
     """
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        workers = list((self._processes or {}).values())  # its base forgets them
-        super().shutdown(wait=wait, cancel_futures=cancel_futures)
+        workers, calls = list((self._processes or {}).values()), self._call_queue
+        if WAITS_FOR_THE_DEAD and calls and (self._broken or not wait):
+            calls._reader.close()  # then the thread that writes them ends, as in newer versions
+        super().shutdown(wait=wait, cancel_futures=cancel_futures)  # forgets both
         for worker in workers if not wait else ():
             worker.kill()
 

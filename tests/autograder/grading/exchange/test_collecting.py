@@ -11,6 +11,7 @@ import pytest
 from nbgrader.exchange import ExchangeError
 
 from autograder.grading.exchange.collecting import Collect
+from autograder.grading.exchange.steps import ReleaseFeedback
 from autograder.grading.feedback.delivery import in_exchange
 from tests.autograder.grading.room import (
     ASSIGNMENT,
@@ -187,3 +188,26 @@ def test_a_full_disk_costs_no_collected_version(
     assert collected(room, "ada") == before
     room.collect()
     assert collected(room, "ada")[f"{ASSIGNMENT}.ipynb"] == "newest"
+
+
+def test_an_exchange_is_only_read_and_what_is_wrong_with_it_is_said_to_an_instructor(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room.submit("ada", RIGHT)
+    lacking, access = os.W_OK, os.access
+
+    def limited(path: str, mode: int, **options: bool) -> bool:
+        return not (str(path) == str(room.exchange) and mode & lacking) and access(path, mode)
+
+    monkeypatch.setattr(os, "access", limited)
+    room.collect()
+    assert collected(room, "ada")
+    with pytest.raises(ExchangeError, match=r"The exchange .* cannot be written\."):
+        room.step(ReleaseFeedback)
+    lacking = os.R_OK
+    with pytest.raises(ExchangeError, match=r"The exchange .* cannot be read\."):
+        room.collect()
+    room.exchange.rename(room.root / "away")
+    for step in (Collect, ReleaseFeedback):
+        with pytest.raises(ExchangeError, match=r"There is no exchange at .* Is the disk there"):
+            room.step(step)

@@ -1,16 +1,20 @@
 """Worker processes end with the command that made them, also in the middle of their work."""
 
 import multiprocessing
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Future
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
 from autograder.grading.course import Course
+from autograder.grading.execution import worker as worker_module
 from autograder.grading.execution.batch import Batch
 from autograder.grading.execution.worker import process_pool
+from tests.waiting import wait_until
 
 ASSIGNMENT = "set"
 
@@ -27,6 +31,40 @@ def test_a_pool_that_is_not_waited_for_ends_what_it_does() -> None:
     assert isinstance(at_work.exception(), BrokenExecutor)
     assert another.submit(int, "4").result() == 4  # whose workers are left alone
     another.shutdown()
+
+
+class Reader:
+    """The end from which workers read calls; a pool of Python before 3.11.5 does not close it."""
+
+    def __init__(self, end: Connection) -> None:
+        self.end = end
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.end, name)
+
+    def close(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self.end.close()
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_pool_ends_while_a_call_is_written_to_a_worker_that_is_dead(
+    monkeypatch: pytest.MonkeyPatch, waits: bool
+) -> None:
+    """With a full disk, or Ctrl-C, `grade` said why it ended, and hung: a call holds a notebook."""
+    monkeypatch.setattr(worker_module, "WAITS_FOR_THE_DEAD", True)
+    pool = process_pool(1)
+    pool._call_queue._reader = Reader(pool._call_queue._reader)
+    before = multiprocessing.active_children()
+    at_work, waiting = pool.submit(time.sleep, 3600), pool.submit(len, bytes(2**20))
+    (worker,) = (each for each in multiprocessing.active_children() if each not in before)
+    manager = pool._executor_manager_thread
+    wait_until(waiting.running)  # it does not fit into the pipe
+    if waits:
+        worker.kill()
+        assert isinstance(at_work.exception(), BrokenExecutor)
+    pool.shutdown(wait=waits)
+    manager.join()
 
 
 @pytest.mark.parametrize("asked", ["rehearse_checks", "execute"])
