@@ -2,7 +2,8 @@
 
 A row holds ``input_ids``, ``labels`` and what else the model takes, as lists, arrays or tensors, of
 any length. A batch is padded on one side and has an ``attention_mask`` where anything was padded.
-Labels count where a token and the one before it are there, on whichever side a row is padded.
+Labels count where a token and the one before it are there, on whichever side a row is padded, and
+are of one text: in a row of several, ``position_ids`` begin anew with each.
 What a batch holds reaches the model, or is refused by its name: see ``kdlab.inputs``.
 """
 
@@ -148,6 +149,9 @@ def _read(row: Mapping[str, Any], labels: bool, ignore_index: int) -> dict[str, 
         there = fields["attention_mask"].bool()
         there = there & there.roll(1)  # of the first label of all, nothing is asked
         fields["labels"] = fields["labels"].masked_fill(~there, ignore_index)
+    positions = fields.get("position_ids")
+    if "labels" in fields and positions is not None and positions.shape == ids.shape:
+        fields["labels"] = fields["labels"].masked_fill(begins_anew(positions), ignore_index)
     return fields
 
 
@@ -299,6 +303,24 @@ def telling_row(data: Rows, at_most: int = 64) -> int:
         if mask is not None and first_padded_left(_tensor("attention_mask", mask)[None]) == 0:
             return i
     return 0
+
+
+def begins_anew(positions: Tensor) -> Tensor:
+    """Where a text begins behind another one ``[..., T]``, by the positions of its tokens.
+
+    >>> begins_anew(torch.tensor([0, 1, 2, 0, 1])).tolist()
+    [False, False, False, True, False]
+    """
+    return positions.diff(prepend=positions[..., :1] - 1) <= 0
+
+
+def holds_several(batch: Mapping[str, Tensor]) -> bool:
+    """Whether a row of a batch holds several texts, whatever is padding."""
+    ids, positions = batch["input_ids"], batch.get("position_ids")
+    if positions is None or positions.shape != ids.shape:
+        return False
+    there = batch.get("attention_mask", torch.ones_like(ids)).bool()
+    return bool((begins_anew(positions) & there & there.roll(1, -1)).any())
 
 
 def padded_left(mask: Tensor) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch.nn as nn
 from torch import Tensor
 
-from kdlab.batches import NO_INPUTS, padded_left
+from kdlab.batches import NO_INPUTS, holds_several, padded_left
 from kdlab.models import logits_of, longest_text
 
 POSITIONS = re.compile(r"(^|\.)(wpe|embed_positions|position_embeddings?)$")
@@ -26,8 +26,12 @@ def model_inputs(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Any
     Where text is padded on the left, and the model takes ``position_ids``, they count the tokens
     that are there, so that a text reads the same on either side.
 
+    Of packed texts, whose ``position_ids`` begin anew, the mask is left out: with one, models of
+    transformers take a row for one text. What it hides stands after the texts, where none sees it.
+
     Raises:
-        ValueError: the batch has a field that the model's forward does not take.
+        ValueError: the batch has a field that the model's forward does not take, or packed texts
+            are padded on the left.
     """
     names, everything = forward_takes(model)
     inputs: dict[str, Any] = {"input_ids": batch["input_ids"]}
@@ -49,7 +53,11 @@ def model_inputs(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Any
                 "'attention_mask'; pad on the right, or leave the padding to kdlab"
             )  # on the right, no token sees what comes after it
     mask = inputs.get("attention_mask")
-    if mask is not None and "position_ids" in names - inputs.keys() and padded_left(mask):
+    if mask is not None and holds_several(batch):
+        if padded_left(mask):
+            raise ValueError("packed texts are padded on the left; pad on the right")
+        del inputs["attention_mask"]
+    elif mask is not None and "position_ids" in names - inputs.keys() and padded_left(mask):
         inputs["position_ids"] = (mask.long().cumsum(-1) - 1).clamp_min(0)
     return inputs
 
