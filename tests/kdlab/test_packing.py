@@ -19,7 +19,7 @@ MAMBA = "MambaForCausalLM"
 
 
 def joined(texts, *, first=0, width=0):
-    """Texts in one row, as transformers' DataCollatorWithFlattening joins them; padded by a mask."""
+    """Texts in one row, as transformers' DataCollatorWithFlattening joins them; perhaps padded."""
     ids = torch.cat([text["input_ids"] for text in texts])
     positions = [torch.arange(first, first + len(text["input_ids"])) for text in texts]
     row = {"input_ids": ids, "labels": ids, "position_ids": torch.cat(positions)}
