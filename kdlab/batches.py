@@ -119,7 +119,7 @@ def _read(row: Mapping[str, Any], labels: bool, ignore_index: int) -> dict[str, 
         if name not in row:
             raise ValueError(
                 f"a row has no {name!r}, only {', '.join(sorted(map(str, row)))}"
-                + ("; to learn every token, labels are a copy of input_ids" * (name == "labels"))
+                + (_how_to_label(row) * (name == "labels"))
                 + ("; ChatDataset makes rows of conversations" * bool(SAID & row.keys()))
             )
     fields = {name: _tensor(name, value) for name, value in row.items()}
@@ -153,6 +153,17 @@ def _read(row: Mapping[str, Any], labels: bool, ignore_index: int) -> dict[str, 
     if "labels" in fields and positions is not None and positions.shape == ids.shape:
         fields["labels"] = fields["labels"].masked_fill(begins_anew(positions), ignore_index)
     return fields
+
+
+LEARNED = ("completion_mask", "assistant_masks", "loss_mask")
+"""Fields by which other programs say which tokens are learned; TRL's are the first two."""
+
+
+def _how_to_label(row: Mapping[str, Any]) -> str:
+    mask = next((name for name in LEARNED if name in row), None)
+    if mask is None:
+        return "; to learn every token, labels are a copy of input_ids"
+    return f"; labels are a copy of input_ids, with −100 where {mask!r} is 0"
 
 
 def _how_to_make_rows(found: Any) -> str:
@@ -190,10 +201,11 @@ def _tensor(name: str, value: Any) -> Tensor:
 
 
 def rows_of_table(data: Any) -> str:
-    """How rows are had of a table of pandas or of polars, in words; nothing if it is none."""
+    """How rows are had of a table of pandas, polars or Arrow, in words; nothing if it is none."""
     if not hasattr(data, "columns"):
         return ""
-    names = {"iloc": 'its to_dict("records")', "to_dicts": "its to_dicts()"}
+    names = {"iloc": 'its to_dict("records")'}
+    names |= {"to_dicts": "its to_dicts()", "to_pylist": "its to_pylist()"}
     return next((how for name, how in names.items() if hasattr(data, name)), "")
 
 

@@ -35,6 +35,8 @@ from kdlab.tokens import Unknown, encoded, tokenizer_sha256
 __all__ = ["Corpus", "PackedDataset", "load_corpus", "train_tokenizer"]
 
 END_OF_TEXT = "<|endoftext|>"
+SAVED = ("state.json", "dataset_dict.json")
+"""By which a folder is known that ``save_to_disk`` of datasets wrote."""
 OF_ROWS = re.compile(r"\.(parquet|arrow|jsonl?|csv|tsv)(\.\w+)?$")
 """How files are called that hold texts as rows, with other things beside them."""
 
@@ -179,10 +181,10 @@ def load_corpus(name: str | Path = "pydocs") -> Corpus:
 def hugging_face(name: str) -> tuple[str, Any]:
     """A Hugging Face data set by its name, and after an ``@`` the split; and what to call it.
 
-    A folder or a file of Parquet, JSON lines or CSV is one.
+    A folder or a file of Parquet, JSON lines or CSV is one, and a folder of ``save_to_disk``.
     """
     try:
-        from datasets import load_dataset
+        from datasets import DatasetDict, load_dataset, load_from_disk
         from datasets.exceptions import DatasetsError
     except ImportError:
         raise ValueError("Hugging Face data sets need datasets: pip install 'kdlab[hf]'") from None
@@ -191,6 +193,12 @@ def hugging_face(name: str) -> tuple[str, Any]:
         raise ValueError("hf: needs the name of a data set after it, or the path of a file")
     try:
         place, options = os.path.expanduser(name), {}
+        if any(os.path.isfile(os.path.join(place, each)) for each in SAVED):
+            found = load_from_disk(place)
+            parts = found if isinstance(found, DatasetDict) else {"train": found}
+            if (split or "train") not in parts:
+                raise ValueError(f"{split or 'train'!r} is none of its splits, {', '.join(parts)}")
+            return slug(name), parts[split or "train"]
         if os.path.isfile(place):  # its format is told by its name
             place, options["data_files"] = os.path.split(os.path.abspath(place))
         return slug(name), load_dataset(place, split=split or "train", **options)

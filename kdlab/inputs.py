@@ -10,11 +10,24 @@ from typing import Any, cast
 import torch.nn as nn
 from torch import Tensor
 
-from kdlab.batches import NO_INPUTS, holds_several, padded_left
+from kdlab.batches import LEARNED, NO_INPUTS, holds_several, padded_left
 from kdlab.models import logits_of, longest_text
 
 POSITIONS = re.compile(r"(^|\.)(wpe|embed_positions|position_embeddings?)$")
 """Tables of transformers' models that end with the last position that a model knows."""
+
+PACKED = (
+    "seq_idx",
+    "seq_lengths",
+    "cu_seq_lens_q",
+    "cu_seq_lens_k",
+    "max_length_q",
+    "max_length_k",
+)
+FIRST = dict.fromkeys(LEARNED, "put −100 into labels where it is 0, and ") | dict.fromkeys(
+    PACKED, "give position_ids that begin anew with each text, and "
+)
+"""What a column of another program says has to be said otherwise, before it is removed."""
 
 
 def model_inputs(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -44,8 +57,8 @@ def model_inputs(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Any
             inputs[name] = value
         elif name != "attention_mask":
             raise ValueError(
-                f"the batch has {name!r}, which {kind_of(model)} does not take; remove that column "
-                "from the data"
+                f"the batch has {name!r}, which {kind_of(model)} does not take; "
+                f"{FIRST.get(name, '')}remove that column from the data"
             )
         elif padded_left(value):
             raise ValueError(

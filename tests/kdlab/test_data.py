@@ -101,6 +101,18 @@ def test_a_file_of_rows_is_a_corpus_and_is_one_of_conversations(tmp_path, kind, 
         load_corpus(path.name)
 
 
+def test_a_folder_of_save_to_disk_is_read(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    data = datasets.Dataset.from_list([{"prompt": "Q", "completion": "A"}] * 3)
+    data.save_to_disk(tmp_path / "one")
+    datasets.DatasetDict(train=data, test=data.take(2)).save_to_disk(tmp_path / "two")
+    names = {"one": 3, "one@train": 3, "two": 3, "two@test": 2}
+    found = {name: len(load_examples(f"hf:{tmp_path}/{name}").conversations) for name in names}
+    assert found == names
+    with pytest.raises(ValueError, match="two cannot be read: 'dev' is none of its splits, train"):
+        load_examples(f"hf:{tmp_path}/two@dev")
+
+
 def test_a_line_of_spaces_is_blank(tmp_path):
     path = tmp_path / "tales.txt"
     path.write_text("\n \t\n".join(f"tale {i}\nsecond line" for i in range(60)))

@@ -95,3 +95,24 @@ def test_packed_rows_are_padded_on_the_right():
     row = {name: torch.nn.functional.pad(values, (3, 0)) for name, values in packed.items()}
     with pytest.raises(ValueError, match="packed texts are padded on the left; pad on the right"):
         losses([row], "Llama")
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("seq_idx", "give position_ids that begin anew with each text, and remove"),
+        ("cu_seq_lens_q", "give position_ids that begin anew with each text, and remove"),
+        ("completion_mask", "put −100 into labels where it is 0, and remove"),
+        ("length", "remove"),
+    ],
+)
+def test_what_a_column_of_another_program_says_is_not_lost_with_it(name, first):
+    row = TEXTS[0] | {name: torch.ones_like(TEXTS[0]["input_ids"])}
+    with pytest.raises(ValueError, match=f"LlamaForCausalLM does not take; {first} that column"):
+        losses([row], "Llama")
+
+
+def test_labels_come_of_a_mask_where_there_is_one():
+    row = {"input_ids": [1, 2], "assistant_masks": [0, 1]}
+    with pytest.raises(ValueError, match="copy of input_ids, with −100 where 'assistant_masks' is"):
+        collate([row])
