@@ -165,7 +165,9 @@ def write_answers(
         for i, labels in zip(rows, written["labels"].tolist(), strict=True):
             ids = [token for token in labels if token != -100]
             ended = bool(ids) and ids[-1] in ends
-            text = tokenizer.decode(ids[: len(ids) - ended], skip_special_tokens=True)
+            words = ids[: len(ids) - ended]
+            options = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
+            text = tokenizer.decode(words, **options)
             found[i] = Answer(text, len(ids), ended)
     return [found[i] for i in range(len(prompts))]
 
