@@ -16,7 +16,7 @@ import re
 import sysconfig
 import warnings
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from kdlab.arguments import check_whole, checked
+from kdlab.batches import rows_of_table
 from kdlab.files import cache_dir, slug, whole_or_not_at_all
 from kdlab.tokens import Unknown, encoded, tokenizer_sha256
 
@@ -59,7 +60,10 @@ class Corpus:
     validation_percent: int = 10  # of the documents, on average
 
     def __post_init__(self) -> None:
-        check_texts(self.documents)
+        documents: Any = self.documents
+        documents = list(documents) if isinstance(documents, Iterator) else documents
+        check_texts(documents)
+        object.__setattr__(self, "documents", tuple(documents))  # of any sequence, column, stream
         if not 0 <= self.validation_percent <= 100:
             raise ValueError(
                 f"validation_percent must be from 0 to 100, got {self.validation_percent}"
@@ -101,6 +105,9 @@ def check_texts(documents: Any, name: str = "") -> None:
     """
     if isinstance(documents, str):
         raise ValueError("documents are one text, whose letters would be one each: [text]")
+    if isinstance(documents, Mapping) or rows_of_table(documents):
+        kind = type(documents).__name__
+        raise ValueError(f"documents are a {kind}, which gives names: give the column of texts")
     if not isinstance(documents, Iterable):
         remedy = "; take its .train or .validation" if isinstance(documents, Corpus) else ""
         raise ValueError(f"documents must be texts, got {type(documents).__name__}{remedy}")
@@ -335,6 +342,8 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
             raise ValueError(
                 "a tokenizer of transformers or of tokenizers is needed, got "
                 f"{type(tokenizer).__name__} {tokenizer!r:.40}"
+                + "; give its .tokenizer"
+                * hasattr(tokenizer, "tokenizer")
             )
         if isinstance(documents, Iterator):
             documents = list(documents)  # it is read once

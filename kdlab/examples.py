@@ -343,6 +343,11 @@ class Examples:
     conversations: tuple[Conversation, ...] = field(repr=False)  # of both parts
     validation_percent: int = 10  # of the questions, on average
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.conversations, tuple):  # it may be read once
+            read = read_conversations(self.conversations, self.name)
+            object.__setattr__(self, "conversations", tuple(read))
+
     @classmethod
     def of(cls, rows: Iterable[Mapping[str, Any]], name: str = "examples") -> Examples:
         """From rows of any data set; those of a Hugging Face dataset for one.

@@ -60,6 +60,11 @@ class ChatTemplate:
                 f"a tokenizer of transformers is needed, with a chat template; {_kind(tokenizer)} "
                 "has none. transformers.PreTrainedTokenizerFast(tokenizer_object=...) wraps one"
             )
+        if not hasattr(tokenizer, "encode"):  # a processor, which also reads pictures
+            raise ValueError(
+                f"a tokenizer is needed, and {_kind(tokenizer)} is none: give its .tokenizer, with "
+                "its chat_template"
+            )
         self.tokenizer = tokenizer
 
     # --- text ---

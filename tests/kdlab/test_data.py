@@ -3,7 +3,9 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -226,6 +228,9 @@ def test_a_tokenizer_of_transformers_gives_the_same_blocks(pydocs):
     ("changes", "message"),
     [
         ({"documents": "one text"}, r"documents are one text.*: \[text\]"),
+        ({"documents": {"text": ["a"]}}, "a dict, which gives names: give the column of texts"),
+        ({"documents": SimpleNamespace(columns=[], iloc=0)}, "SimpleNamespace, which gives names"),
+        ({"tokenizer": SimpleNamespace(tokenizer=1)}, r"SimpleNamespace.*; give its \.tokenizer"),
         ({"block_size": 1}, "block_size must be at least 2, got 1"),
         ({"block_size": 2.5}, "block_size must be a whole number"),
         ({"end_of_text": None}, "has no end_of_text to end a document with; name a token"),
@@ -235,6 +240,17 @@ def test_what_makes_no_blocks_is_refused(pydocs, changes, message):
     given = {"documents": ["a text"], "tokenizer": train_tokenizer(pydocs, 400), "block_size": 4}
     with pytest.raises(ValueError, match=message):
         PackedDataset(**given | changes)
+
+
+@pytest.mark.parametrize("form", [iter, list, np.array, lambda texts: map(str, texts)])
+def test_a_corpus_keeps_its_texts_whatever_they_came_in(form):
+    texts = tuple(f"tale {i}" for i in range(60))
+    corpus = Corpus("tales", form(texts))
+    assert corpus == Corpus("tales", texts)
+    assert hash(corpus) == hash(Corpus("tales", texts))
+    assert 0 < len(corpus.train) < 60
+    with pytest.raises(ValueError, match="documents are a dict, which gives names"):
+        Corpus("tales", {"text": texts})
 
 
 WORDS = {"owl": 0, "?": 1, END_OF_TEXT: 2, "an": 3}

@@ -234,6 +234,14 @@ def test_a_table_for_a_row_is_told(form):
         Examples.of(data)
 
 
+def test_examples_keep_their_conversations_whatever_they_came_in():
+    rows = [{"prompt": f"Q{i}?", "completion": "A"} for i in range(60)]
+    expected = Examples.of(rows)
+    assert Examples("examples", iter(expected.conversations)) == expected
+    assert Examples("examples", rows) == expected
+    assert len(expected.train) + len(expected.validation) == 60
+
+
 def test_rows_that_are_asked_for_by_number_are_read():
     """As torch's Subset gives them, random_split for one."""
     rows = torch.utils.data.Subset([{"messages": [U, A]}, {"prompt": "Q", "completion": "B"}], [1])

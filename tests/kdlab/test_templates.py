@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import types
 from pathlib import Path
 
 import pytest
@@ -326,6 +327,13 @@ def test_a_tokenizer_on_bytes_is_taken(make):
     data = ChatDataset([{"prompt": "λ?", "completion": " A"}], make())
     assert data[0]["input_ids"].tolist() == [*"λ? A".encode(), 256]
     assert len(data.tokenizer_sha256) == 64
+
+
+def test_a_processor_is_told_from_its_tokenizer():
+    """That of a model that also reads pictures renders conversations, and has no tokens."""
+    processor = types.SimpleNamespace(apply_chat_template=None, tokenizer=OnBytes())
+    with pytest.raises(ValueError, match=r"SimpleNamespace is none: give its \.tokenizer"):
+        ChatDataset([{"prompt": "Q", "completion": "A"}], processor)
 
 
 def test_a_tokenizer_without_a_template_of_its_own_kind_is_told():
