@@ -17,6 +17,7 @@ from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from kdlab.arguments import checked
 from kdlab.batches import NO_INPUTS, batch_of, check_rows, holds_several
+from kdlab.devices import device_of
 from kdlab.heads import unchanged
 from kdlab.inputs import forward_takes, model_inputs
 from kdlab.models import logits_of
@@ -155,7 +156,7 @@ def check_packing(model: nn.Module) -> None:
             f"{kind} takes no 'position_ids', so that packed texts would see each other in it; do "
             "not pack them: padding is done by kdlab"
         )
-    device = next(model.parameters()).device
+    device = device_of(model)
     first, other, text = [0, 1, 1, 0, 1], [1, 0, 0, 1, 1], [0, 1, 0, 0, 1, 1]
 
     def asked(*texts: list[int]) -> Tensor:
