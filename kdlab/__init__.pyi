@@ -24,6 +24,7 @@ from . import (
     ingredients,
     inputs,
     interrupts,
+    json_lines,
     kernels,
     layers,
     metrics,

@@ -12,6 +12,7 @@ import torch.nn as nn
 
 from kdlab.arguments import check_whole, checked
 from kdlab.batches import collate
+from kdlab.devices import device_of
 from kdlab.examples import Conversation, read_conversations
 from kdlab.generation import continued, end_of_text_of
 from kdlab.models import longest_text
@@ -137,7 +138,7 @@ def write_answers(
     batch_size = check_whole("batch_size", batch_size, least=1)
     template = ChatTemplate(tokenizer)
     ends = list(dict.fromkeys([*template.end_ids, *end_of_text_of(model)]))
-    device = next(model.parameters()).device
+    device = device_of(model)
     prompts = [template.encode_prompt(each) for each in asked]
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     found: dict[int, Answer] = {}
@@ -165,7 +166,9 @@ def write_answers(
         for i, labels in zip(rows, written["labels"].tolist(), strict=True):
             ids = [token for token in labels if token != -100]
             ended = bool(ids) and ids[-1] in ends
-            text = tokenizer.decode(ids[: len(ids) - ended], skip_special_tokens=True)
+            words = ids[: len(ids) - ended]
+            options = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
+            text = tokenizer.decode(words, **options)
             found[i] = Answer(text, len(ids), ended)
     return [found[i] for i in range(len(prompts))]
 

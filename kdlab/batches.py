@@ -2,7 +2,8 @@
 
 A row holds ``input_ids``, ``labels`` and what else the model takes, as lists, arrays or tensors, of
 any length. A batch is padded on one side and has an ``attention_mask`` where anything was padded.
-Labels count where a token and the one before it are there, on whichever side a row is padded.
+Labels count where a token and the one before it are there, on whichever side a row is padded, and
+are of one text: in a row of several, ``position_ids`` begin anew with each.
 Every field of a batch reaches the model, or is refused with an error that names it: see
 ``kdlab.inputs``.
 """
@@ -119,7 +120,7 @@ def _read(row: Mapping[str, Any], labels: bool, ignore_index: int) -> dict[str, 
         if name not in row:
             raise ValueError(
                 f"a row has no {name!r}, only {', '.join(sorted(map(str, row)))}"
-                + ("; to learn every token, labels are a copy of input_ids" * (name == "labels"))
+                + (_how_to_label(row) * (name == "labels"))
                 + ("; ChatDataset makes rows of conversations" * bool(SAID & row.keys()))
             )
     fields = {name: _tensor(name, value) for name, value in row.items()}
@@ -149,7 +150,21 @@ def _read(row: Mapping[str, Any], labels: bool, ignore_index: int) -> dict[str, 
         there = fields["attention_mask"].bool()
         there = there & there.roll(1)  # of the first label of all, nothing is asked
         fields["labels"] = fields["labels"].masked_fill(~there, ignore_index)
+    positions = fields.get("position_ids")
+    if "labels" in fields and positions is not None and positions.shape == ids.shape:
+        fields["labels"] = fields["labels"].masked_fill(begins_anew(positions), ignore_index)
     return fields
+
+
+LEARNED = ("completion_mask", "assistant_masks", "loss_mask")
+"""Fields by which other programs say which tokens are learned; TRL's are the first two."""
+
+
+def _how_to_label(row: Mapping[str, Any]) -> str:
+    mask = next((name for name in LEARNED if name in row), None)
+    if mask is None:
+        return "; to learn every token, labels are a copy of input_ids"
+    return f"; labels are a copy of input_ids, with −100 where {mask!r} is 0"
 
 
 def _how_to_make_rows(found: Any) -> str:
@@ -187,10 +202,11 @@ def _tensor(name: str, value: Any) -> Tensor:
 
 
 def rows_of_table(data: Any) -> str:
-    """How rows are had of a table of pandas or of polars, in words; nothing if it is none."""
+    """How rows are had of a table of pandas, polars or Arrow, in words; nothing if it is none."""
     if not hasattr(data, "columns"):
         return ""
-    names = {"iloc": 'its to_dict("records")', "to_dicts": "its to_dicts()"}
+    names = {"iloc": 'its to_dict("records")'}
+    names |= {"to_dicts": "its to_dicts()", "to_pylist": "its to_pylist()"}
     return next((how for name, how in names.items() if hasattr(data, name)), "")
 
 
@@ -300,6 +316,24 @@ def telling_row(data: Rows, at_most: int = 64) -> int:
         if mask is not None and first_padded_left(_tensor("attention_mask", mask)[None]) == 0:
             return i
     return 0
+
+
+def begins_anew(positions: Tensor) -> Tensor:
+    """Where a text begins behind another one ``[..., T]``, by the positions of its tokens.
+
+    >>> begins_anew(torch.tensor([0, 1, 2, 0, 1])).tolist()
+    [False, False, False, True, False]
+    """
+    return positions.diff(prepend=positions[..., :1] - 1) <= 0
+
+
+def holds_several(batch: Mapping[str, Tensor]) -> bool:
+    """Whether a row of a batch holds several texts, whatever is padding."""
+    ids, positions = batch["input_ids"], batch.get("position_ids")
+    if positions is None or positions.shape != ids.shape:
+        return False
+    there = batch.get("attention_mask", torch.ones_like(ids)).bool()
+    return bool((begins_anew(positions) & there & there.roll(1, -1)).any())
 
 
 def padded_left(mask: Tensor) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kdlab.arguments import check_module
 from kdlab.batches import first_padded_left, padded_left
-from kdlab.devices import kept_random_state
+from kdlab.devices import device_of, kept_random_state
 from kdlab.heads import unchanged
 from kdlab.inputs import kind_of, logits_for, pretrained_in, unwrapped
 from kdlab.models import longest_text
@@ -40,8 +40,17 @@ SCALED_BY_BATCH = (
 
 
 def check_causal(model: nn.Module) -> None:
-    """Raise ValueError if a model sees more of a text than what came before; TypeError if none."""
+    """Raise ValueError if a model sees more of a text than what came before; TypeError if none.
+
+    Nor can one be asked that has no weights.
+    """
     check_module("a model", model)
+    for part in model.modules():  # a hook of Accelerate fetches weights from where they are
+        missing = any(weight.is_meta for weight in part.parameters(recurse=False))
+        if missing and not hasattr(part, "_hf_hook"):
+            raise ValueError(
+                f"{kind_of(model)} is on the device meta, which holds shapes and no weights"
+            )
     model = pretrained_in(model) or unwrapped(model)
     config, kind = getattr(model, "config", None), type(model).__name__
     if getattr(config, "is_encoder_decoder", False):
@@ -63,7 +72,7 @@ def heeds_padding(model: nn.Module) -> bool:
     """
     length = longest_text(pretrained_in(model) or model, 64)
     padding = min(3, length - 1)
-    device = next(model.parameters(), torch.empty(0)).device
+    device = device_of(model)
     ids = torch.arange(length, device=device)[None] % 7 % 2
     mask = torch.ones_like(ids)
     mask[:, :padding] = 0

@@ -16,7 +16,7 @@ import re
 import sysconfig
 import warnings
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -29,12 +29,15 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from kdlab.arguments import check_whole, checked
+from kdlab.batches import rows_of_table
 from kdlab.files import cache_dir, slug, whole_or_not_at_all
 from kdlab.tokens import Unknown, encoded, tokenizer_sha256
 
 __all__ = ["Corpus", "PackedDataset", "load_corpus", "train_tokenizer"]
 
 END_OF_TEXT = "<|endoftext|>"
+SAVED = ("state.json", "dataset_dict.json")
+"""By which a folder is known that ``save_to_disk`` of datasets wrote."""
 OF_ROWS = re.compile(r"\.(parquet|arrow|jsonl?|csv|tsv)(\.\w+)?$")
 """How files are called that hold texts as rows, with other things beside them."""
 
@@ -57,7 +60,10 @@ class Corpus:
     validation_percent: int = 10  # of the documents, on average
 
     def __post_init__(self) -> None:
-        check_texts(self.documents)
+        documents: Any = self.documents
+        documents = list(documents) if isinstance(documents, Iterator) else documents
+        check_texts(documents)
+        object.__setattr__(self, "documents", tuple(documents))  # of any sequence, column, stream
         if not 0 <= self.validation_percent <= 100:
             raise ValueError(
                 f"validation_percent must be from 0 to 100, got {self.validation_percent}"
@@ -99,6 +105,9 @@ def check_texts(documents: Any, name: str = "") -> None:
     """
     if isinstance(documents, str):
         raise ValueError("documents are one text, whose letters would be one each: [text]")
+    if isinstance(documents, Mapping) or rows_of_table(documents):
+        kind = type(documents).__name__
+        raise ValueError(f"documents are a {kind}, which gives names: give the column of texts")
     if not isinstance(documents, Iterable):
         remedy = "; take its .train or .validation" if isinstance(documents, Corpus) else ""
         raise ValueError(f"documents must be texts, got {type(documents).__name__}{remedy}")
@@ -179,10 +188,10 @@ def load_corpus(name: str | Path = "pydocs") -> Corpus:
 def hugging_face(name: str) -> tuple[str, Any]:
     """A Hugging Face data set by its name, and after an ``@`` the split; and what to call it.
 
-    A folder or a file of Parquet, JSON lines or CSV is one.
+    A folder or a file of Parquet, JSON lines or CSV is one, and a folder of ``save_to_disk``.
     """
     try:
-        from datasets import load_dataset
+        from datasets import DatasetDict, load_dataset, load_from_disk
         from datasets.exceptions import DatasetsError
     except ImportError:
         raise ValueError("Hugging Face data sets need datasets: pip install 'kdlab[hf]'") from None
@@ -191,6 +200,12 @@ def hugging_face(name: str) -> tuple[str, Any]:
         raise ValueError("hf: needs the name of a data set after it, or the path of a file")
     try:
         place, options = os.path.expanduser(name), {}
+        if any(os.path.isfile(os.path.join(place, each)) for each in SAVED):
+            found = load_from_disk(place)
+            parts = found if isinstance(found, DatasetDict) else {"train": found}
+            if (split or "train") not in parts:
+                raise ValueError(f"{split or 'train'!r} is none of its splits, {', '.join(parts)}")
+            return slug(name), parts[split or "train"]
         if os.path.isfile(place):  # its format is told by its name
             place, options["data_files"] = os.path.split(os.path.abspath(place))
         return slug(name), load_dataset(place, split=split or "train", **options)
@@ -327,6 +342,8 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
             raise ValueError(
                 "a tokenizer of transformers or of tokenizers is needed, got "
                 f"{type(tokenizer).__name__} {tokenizer!r:.40}"
+                + "; give its .tokenizer"
+                * hasattr(tokenizer, "tokenizer")
             )
         if isinstance(documents, Iterator):
             documents = list(documents)  # it is read once

@@ -43,7 +43,18 @@ def moved(model: Module, device: torch.device | str) -> Module:
 def stays(model: nn.Module) -> bool:
     """Whether a model is spread over several devices, or quantised: it cannot be moved."""
     spread = len(getattr(model, "hf_device_map", None) or ()) > 1
+    spread = spread or any(weight.is_meta for weight in model.parameters())  # fetched when used
     return spread or bool(getattr(model, "is_quantized", False))
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model is asked: where its first weight is that is in memory.
+
+    >>> device_of(nn.Linear(2, 2))
+    device(type='cpu')
+    """
+    held = (weight.device for weight in model.parameters() if not weight.is_meta)
+    return next(held, torch.device("cpu"))
 
 
 OF_ACCELERATE = ("ACCELERATE_", "PYTORCH_ENABLE_MPS_FALLBACK")

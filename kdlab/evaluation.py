@@ -21,6 +21,7 @@ from kdlab.arguments import (
 )
 from kdlab.batches import Rows, batch_of, check_rows
 from kdlab.causality import check_causal, check_no_future
+from kdlab.devices import device_of
 from kdlab.divergences import forward_kl, reverse_kl
 from kdlab.heads import DoesMore, find_head, hidden_of, unchanged, why_not_left_out
 from kdlab.inputs import check_ids, logits_for
@@ -158,7 +159,7 @@ def evaluate(
         for model in models:
             check_packing(model)
     asked = [_Asked(model) for model in (student, teacher) if model is not None]
-    device = next(student.parameters()).device
+    device = device_of(student)
     parts: list[tuple[Tensor, Tensor]] = []
     with in_evaluation_mode(*models):
         for start in range(0, len(data), batch_size):

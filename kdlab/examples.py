@@ -15,17 +15,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from kdlab.arguments import checked
 from kdlab.batches import rows_of_table
 from kdlab.data import check_characters, held_out, hugging_face
+from kdlab.json_lines import json_rows
 from kdlab.tables import without_filled
 
 __all__ = ["Conversation", "Examples", "load_examples"]
@@ -34,6 +35,12 @@ ROLES = ("system", "developer", "user", "assistant", "tool")
 CALLED = {"human": "user", "gpt": "assistant", "model": "assistant", "function": "tool"}
 """Names of roles elsewhere."""
 TEXT = ("text", "input_text", "output_text")  # kinds of parts that a content may have
+PICTURES = "kdlab trains on text; leave such rows out"
+NOT_READ = dict.fromkeys(("image", "images", "video", "videos", "audio", "audios"), PICTURES) | {
+    "chat_template_kwargs": "kdlab renders all rows alike; remove it, and set what it says as "
+    "defaults in the tokenizer's chat template"
+}
+"""Columns that change what an answer answers, and why they are refused."""
 WEIGHT = ("weight", "train")  # fields by which an answer says whether it is to be learned
 
 
@@ -59,8 +66,8 @@ class Conversation:
 
         Args:
             row: ``{"messages": [...]}`` or ``{"prompt": ..., "completion": ...}``; of other
-                fields ``system`` (text of a message that comes first), ``tools`` and ``kind`` are
-                read.
+                fields ``system`` (text of a message that comes first), ``tools``, ``functions``
+                and ``kind`` are read.
             where: it was read from, for error messages.
 
         Raises:
@@ -68,9 +75,18 @@ class Conversation:
                 answer that is not wanted; the field is named.
         """
         if not isinstance(row, Mapping):
-            raise ValueError(f"{where}: it is {_kind(row)}, not an object with fields")
+            raise ValueError(
+                f"{where}: it is {_kind(row)}, not an object with fields"
+                + ("; a data set gives them with_format(None)" * hasattr(row, "columns"))
+            )
         given, row = row, {name: value for name, value in row.items() if not _missing(value)}
+        for name, why in NOT_READ.items():
+            value = _as_sequence(row.get(name))
+            if value is not None and not (isinstance(value, Sized) and len(value) == 0):
+                raise ValueError(f"{where}: it has {name!r}, and {why}")
         tools = _tools(row.get("tools"), where)
+        for each in _tools(row.get("functions"), where):  # their form before there were tools
+            tools = (*tools, {"type": "function", "function": each})
         kind = str(row.get("kind") or "")
         if isinstance(row.get("label"), bool | np.bool_) and not row["label"]:
             raise ValueError(f"{where}: its 'label' is false, so its answer is not to be learned")
@@ -276,11 +292,13 @@ def read_conversations(data: Any, name: str = "") -> Iterator[Conversation]:
     """
     check_conversations(data)
     features = getattr(data, "features", None)
-    for i, each in enumerate(data):
+    rows = data if isinstance(data, Iterable) else (data[i] for i in range(len(data)))
+    for i, each in enumerate(rows):
         if isinstance(each, Conversation):
             yield each
         else:
-            row = without_filled(each, features) if isinstance(features, Mapping) else each
+            of_table = isinstance(features, Mapping) and isinstance(each, Mapping)
+            row = without_filled(each, cast(Any, features)) if of_table else each
             yield Conversation.of(row, f"{name}, row {i}" if name else f"row {i}")
 
 
@@ -299,7 +317,7 @@ def check_conversations(data: Any) -> None:
         remedy = "its .train or .validation"
     elif isinstance(data, str | Path):
         told, remedy = f"{told} {str(data)!r}", "load_examples(path) reads a file"
-    elif isinstance(data, Iterable):
+    elif isinstance(data, Iterable) or (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
         return
     else:
         told, remedy = f"{told} {data!r:.40}", "a list of them"
@@ -324,6 +342,11 @@ class Examples:
     name: str  # by which the cache and a teacher's folder call it
     conversations: tuple[Conversation, ...] = field(repr=False)  # of both parts
     validation_percent: int = 10  # of the questions, on average
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.conversations, tuple):  # it may be read once
+            read = read_conversations(self.conversations, self.name)
+            object.__setattr__(self, "conversations", tuple(read))
 
     @classmethod
     def of(cls, rows: Iterable[Mapping[str, Any]], name: str = "examples") -> Examples:
@@ -391,52 +414,5 @@ def load_examples(name: str | Path) -> Examples:
             f"unknown examples {name!r}: it is not 'pydocs-qa' or 'reckoning', not a file of JSON "
             "lines, and does not begin with 'hf:'"
         )
-    return Examples(Path(name).stem, tuple(_of_file(Path(name))))
-
-
-def _of_file(path: Path) -> Iterator[Conversation]:
-    found = False
-    with path.open("rb") as lines:
-        _check_lines(path, lines.read(64))
-        lines.seek(0)
-        for number, raw in enumerate(lines, 1):
-            where = f"{path}, line {number}"
-            try:
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-                row = json.loads(line or "{}")
-            except UnicodeDecodeError as error:
-                raise ValueError(f"{where}: it is not UTF-8 text: {error.reason}") from None
-            except RecursionError:
-                raise ValueError(f"{where}: its lists or objects are too deep to be read") from None
-            except json.JSONDecodeError as error:
-                raise ValueError(
-                    f"{where}: it is no JSON: {error.msg} at column {error.colno}; a file of JSON "
-                    "lines has one object a line"
-                ) from None
-            except ValueError as error:  # a number of thousands of digits
-                raise ValueError(f"{where}: it cannot be read: {error}") from None
-            if line:
-                found = True
-                yield Conversation.of(row, where)
-    if not found:
-        raise ValueError(f"{path} has no conversations: it is empty")
-
-
-def _check_lines(path: Path, begins: bytes) -> None:
-    """Raise ValueError if a file is of another kind, with the name by which it is read."""
-    kinds = {
-        b"PAR1": ("Parquet", ".parquet"),
-        b"\x1f\x8b": ("compressed", ".jsonl.gz"),
-        b"[": ("one array of JSON", ".json"),
-    }
-    kind = next(
-        (kinds[each] for each in kinds if begins.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(each)),
-        None,
-    )
-    if path.suffix.lower() in (".csv", ".tsv"):
-        kind = ("a table of text", ".csv")
-    if kind is not None:
-        what, ending = kind
-        raise ValueError(
-            f"{path} is {what}, not JSON lines; hf:{path} reads it, if its name ends in {ending}"
-        )
+    read = json_rows(Path(name))
+    return Examples(Path(name).stem, tuple(Conversation.of(row, where) for where, row in read))

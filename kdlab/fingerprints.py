@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
+from functools import partial
 from typing import Any, cast
 
 import torch
 import torch.nn as nn
+from accelerate.utils import align_module_device
 from torch import Tensor
 
 
@@ -17,9 +19,20 @@ def model_sha256(model: nn.Module, at_most: int | None = None) -> str:
     """A fingerprint of a model's weights, wherever they are; of so many of each tensor at most."""
     with _kept(model) as rounded:
         state = model.state_dict()
+    for name, value in state.items():
+        if isinstance(value, Tensor) and value.is_meta:
+            state[name] = partial(_fetched, model, *name.rpartition(".")[::2])
     return tensors_sha256(
         {name: value for name, value in state.items() if not name.startswith(rounded)}, at_most
     )
+
+
+def _fetched(model: nn.Module, path: str, name: str) -> Tensor:
+    """A weight that Accelerate has put aside, in memory or on a disk."""
+    part = model.get_submodule(path)
+    with align_module_device(part, torch.device("cpu")):
+        weight: Tensor = getattr(part, name).detach()
+        return weight.clone()  # it is gone from its module afterwards
 
 
 @contextmanager
@@ -46,12 +59,16 @@ def _kept(model: nn.Module) -> Iterator[tuple[str, ...]]:
 
 
 def tensors_sha256(tensors: Mapping[str, Any], at_most: int | None = None) -> str:
-    """The same of tensors by their names, or of tuples of them, as quantised weights are kept."""
+    """The same of tensors by their names, or of tuples of them, as quantised weights are kept.
+
+    In the place of one may stand a function that fetches it.
+    """
     digest = hashlib.sha256()
     for name, value in sorted(tensors.items()):
         for tensor in value if isinstance(value, tuple) else (value,):
-            if isinstance(tensor, Tensor):
-                _add(digest, name, tensor, at_most)
+            found = tensor() if callable(tensor) else tensor
+            if isinstance(found, Tensor):
+                _add(digest, name, found, at_most)
     return digest.hexdigest()
 
 
@@ -63,7 +80,7 @@ def _add(digest: Any, name: str, tensor: Tensor, at_most: int | None) -> None:
             _add(digest, f"{name}.{part}", getattr(tensor, part), at_most)
         return
     digest.update(f"{name} {tuple(tensor.shape)}".encode())
-    if tensor.is_meta:  # on a disk: its name and shape must do
+    if tensor.is_meta:  # its name and shape must do
         return
     values = tensor.detach()
     values = (values.dequantize() if values.is_quantized else values).reshape(-1)

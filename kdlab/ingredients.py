@@ -37,6 +37,8 @@ __all__ = ["Ingredients", "trained_teacher"]
 
 Item = TypeVar("Item")
 
+SOME = 256  # texts, by which two tokenizers are compared
+
 
 @dataclass(frozen=True)
 class Ingredients:
@@ -96,6 +98,8 @@ class Ingredients:
                     f"the tokenizer of {recipe.teacher} names no eos_token, with which a document "
                     "of a corpus ends; name one and save it there with save_pretrained"
                 )
+            if recipe.student.startswith("hf:"):
+                _tokenizer_of_student(recipe, kept, corpus.train[:SOME])
         else:
             teacher = own = trained_teacher(
                 corpus,
@@ -133,9 +137,9 @@ class Ingredients:
         if setting.teacher.startswith("hf:"):
             teacher, tokenizer = _pretrained_teacher(setting)
             if setting.student.startswith("hf:"):
-                theirs, name = tokenizer, setting.student.removeprefix("hf:")
-                tokenizer = tokenizer_of(name)
-                check_same_tokens(tokenizer, theirs)
+                theirs = tokenizer
+                said = [str(m.get("content") or "") for c in told[:SOME] for m in c.messages]
+                tokenizer = _tokenizer_of_student(setting, theirs, said)
                 tokenizer.chat_template = tokenizer.chat_template or theirs.chat_template
         else:
             teacher = trained_teacher(
@@ -225,6 +229,13 @@ def _pretrained_teacher(recipe: Recipe) -> tuple[nn.Module, Any]:
     """The pretrained teacher that a recipe names, and its tokenizer."""
     name, options = recipe.teacher.removeprefix("hf:"), recipe.options_of_teacher()
     return load_both(name, recipe.vocab_size, dtype=recipe.dtype, options=options)
+
+
+def _tokenizer_of_student(recipe: Recipe, theirs: Any, texts: list[str]) -> Any:
+    """The tokenizer of a pretrained student, which is to have the tokens of its teacher's."""
+    tokenizer = tokenizer_of(recipe.student.removeprefix("hf:"), recipe.vocab_size)
+    check_same_tokens(tokenizer, theirs, texts)
+    return tokenizer
 
 
 def spread(items: Sequence[Item], number: int) -> list[Item]:

@@ -10,11 +10,24 @@ from typing import Any, cast
 import torch.nn as nn
 from torch import Tensor
 
-from kdlab.batches import NO_INPUTS, padded_left
+from kdlab.batches import LEARNED, NO_INPUTS, holds_several, padded_left
 from kdlab.models import logits_of, longest_text
 
 POSITIONS = re.compile(r"(^|\.)(wpe|embed_positions|position_embeddings?)$")
 """Tables of transformers' models that end with the last position that a model knows."""
+
+PACKED = (
+    "seq_idx",
+    "seq_lengths",
+    "cu_seq_lens_q",
+    "cu_seq_lens_k",
+    "max_length_q",
+    "max_length_k",
+)
+FIRST = dict.fromkeys(LEARNED, "put −100 into labels where it is 0, and ") | dict.fromkeys(
+    PACKED, "give position_ids that begin anew with each text, and "
+)
+"""What a column of another program says has to be said otherwise, before it is removed."""
 
 
 def model_inputs(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -26,8 +39,12 @@ def model_inputs(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Any
     Where text is padded on the left, and the model takes ``position_ids``, they count the tokens
     that are there, so that a text reads the same on either side.
 
+    Of packed texts, whose ``position_ids`` begin anew, the mask is left out: with one, models of
+    transformers take a row for one text. What it hides stands after the texts, where none sees it.
+
     Raises:
-        ValueError: the batch has a field that the model's forward does not take.
+        ValueError: the batch has a field that the model's forward does not take, or packed texts
+            are padded on the left.
     """
     names, everything = forward_takes(model)
     inputs: dict[str, Any] = {"input_ids": batch["input_ids"]}
@@ -40,8 +57,8 @@ def model_inputs(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Any
             inputs[name] = value
         elif name != "attention_mask":
             raise ValueError(
-                f"the batch has {name!r}, which {kind_of(model)} does not take; remove that column "
-                "from the data"
+                f"the batch has {name!r}, which {kind_of(model)} does not take; "
+                f"{FIRST.get(name, '')}remove that column from the data"
             )
         elif padded_left(value):
             raise ValueError(
@@ -49,7 +66,11 @@ def model_inputs(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Any
                 "'attention_mask'; pad on the right, or leave the padding to kdlab"
             )  # on the right, no token sees what comes after it
     mask = inputs.get("attention_mask")
-    if mask is not None and "position_ids" in names - inputs.keys() and padded_left(mask):
+    if mask is not None and holds_several(batch):
+        if padded_left(mask):
+            raise ValueError("packed texts are padded on the left; pad on the right")
+        del inputs["attention_mask"]
+    elif mask is not None and "position_ids" in names - inputs.keys() and padded_left(mask):
         inputs["position_ids"] = (mask.long().cumsum(-1) - 1).clamp_min(0)
     return inputs
 

@@ -50,6 +50,8 @@ def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
         raise ValueError("adapters belong to their layers; take those of model.merge_and_unload()")
     path, layers = _layers(model)
     total, kind = len(layers), type(model).__name__
+    if any(weight.is_meta for weight in model.parameters()):
+        raise ValueError(f"not all weights of {kind} are in memory; load it without a device_map")
     if not 1 <= n <= total:
         raise ValueError(f"{kind} shows {total} layers; each {n}th are none")
     kept = {i: new for new, i in enumerate(range(n - 1, total, n))}

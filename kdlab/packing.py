@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from kdlab.arguments import checked
-from kdlab.batches import NO_INPUTS, batch_of, check_rows
+from kdlab.batches import NO_INPUTS, batch_of, check_rows, holds_several
+from kdlab.devices import device_of
 from kdlab.heads import unchanged
 from kdlab.inputs import forward_takes, model_inputs
 from kdlab.models import logits_of
@@ -108,7 +109,7 @@ def _fitted(lengths: list[int], size: int) -> list[list[int]]:
 
 def is_packed(data: Any) -> bool:
     """Whether rows of a data set hold several texts each."""
-    return any(map(_begins_packed, parts_of(data)))
+    return any(map(_holds_packed, parts_of(data)))
 
 
 def parts_of(data: Any) -> list[Any]:
@@ -125,11 +126,17 @@ def parts_of(data: Any) -> list[Any]:
     return [data]
 
 
-def _begins_packed(data: Any) -> bool:
+def _holds_packed(data: Any) -> bool:
+    """Rows are read until one holds several texts, or none if they have no positions."""
     if isinstance(data, PackedRows):
         return True
-    positions = data[0].get("position_ids") if len(data) else None
-    return positions is not None and bool((torch.as_tensor(positions, device="cpu")[1:] == 0).any())
+    for i in range(len(data)):
+        batch = batch_of(data, [i], labels=False)
+        if "position_ids" not in batch:
+            return False
+        if holds_several(batch):
+            return True
+    return False
 
 
 @torch.no_grad()
@@ -149,7 +156,7 @@ def check_packing(model: nn.Module) -> None:
             f"{kind} takes no 'position_ids', so that packed texts would see each other in it; do "
             "not pack them: padding is done by kdlab"
         )
-    device = next(model.parameters()).device
+    device = device_of(model)
     first, other, text = [0, 1, 1, 0, 1], [1, 0, 0, 1, 1], [0, 1, 0, 0, 1, 1]
 
     def asked(*texts: list[int]) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ import torch
 import torch.nn as nn
 from safetensors import SafetensorError
 from tokenizers import Tokenizer, pre_tokenizers
+
+from kdlab.tokens import encoded
 
 
 def load_both(
@@ -97,8 +100,8 @@ def _place(name: str) -> tuple[str, dict[str, Any]]:
     return folder or ".", {"gguf_file": file}
 
 
-def tokenizer_of(name: str) -> Any:
-    """The tokenizer of transformers that goes with a model."""
+def tokenizer_of(name: str, vocab_size: int | None = None) -> Any:
+    """The tokenizer of transformers that goes with a model; of all tokens, or of the first."""
     try:
         from transformers import AutoTokenizer
     except ImportError:
@@ -111,7 +114,8 @@ def tokenizer_of(name: str) -> Any:
             "that the model was trained with"
         )
     with loading(f"the tokenizer of {name}"):
-        return AutoTokenizer.from_pretrained(folder, **where)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **where)
+    return tokenizer if vocab_size is None else _shortened(tokenizer, vocab_size)
 
 
 def _shortened(tokenizer: Any, vocab_size: int) -> Any:
@@ -128,8 +132,11 @@ def _shortened(tokenizer: Any, vocab_size: int) -> Any:
     return fewer
 
 
-def check_same_tokens(student: Any, teacher: Any) -> None:
-    """Raise ValueError if two tokenizers of transformers have other tokens, or other ids."""
+def check_same_tokens(student: Any, teacher: Any, texts: list[str]) -> None:
+    """Raise ValueError if two tokenizers of transformers have other tokens, or other ids.
+
+    A warning is given if they have the same tokens and write one of the texts in others of them.
+    """
     ours, theirs = student.get_vocab(), teacher.get_vocab()
     odd = sorted(token for token in ours | theirs if ours.get(token) != theirs.get(token))
     if odd:
@@ -137,6 +144,15 @@ def check_same_tokens(student: Any, teacher: Any) -> None:
             f"the student's tokenizer and the teacher's differ in {len(odd)} tokens, {odd[0]!r} "
             "for one: a student learns from a teacher over the same vocabulary. Take two models of "
             "one family"
+        )
+    divided = zip(texts, encoded(student, texts), encoded(teacher, texts), strict=True)
+    other = next((text for text, one, another in divided if one != another), None)
+    if other is not None:
+        warnings.warn(
+            "the student's tokenizer and the teacher's have the same tokens, and divide text into "
+            f"others of them, {other!r:.60} for one: one of the two models reads text as it never "
+            "saw it in its own training",
+            stacklevel=4,
         )
 
 

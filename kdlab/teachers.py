@@ -26,7 +26,7 @@ from tqdm.auto import tqdm
 from kdlab.arguments import check_temperature, check_whole, checked
 from kdlab.batches import Rows, batch_of, check_rows, telling_row
 from kdlab.causality import check_causal, check_no_future
-from kdlab.devices import stays
+from kdlab.devices import device_of, stays
 from kdlab.divergences import log_softmax
 from kdlab.files import named
 from kdlab.fingerprints import model_sha256
@@ -342,7 +342,7 @@ def write_topk_store(
     check_rows(data, "data", labels=False)
     if is_packed(data):
         check_packing(teacher)
-    device = next(teacher.parameters()).device
+    device = device_of(teacher)
 
     def asked(numbers: Sequence[int]) -> tuple[dict[str, Tensor], Tensor]:
         batch = batch_of(data, numbers, check=lambda each: check_ids(each, teacher), labels=False)

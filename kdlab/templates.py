@@ -60,6 +60,11 @@ class ChatTemplate:
                 f"a tokenizer of transformers is needed, with a chat template; {_kind(tokenizer)} "
                 "has none. transformers.PreTrainedTokenizerFast(tokenizer_object=...) wraps one"
             )
+        if not hasattr(tokenizer, "encode"):  # a processor, which also reads pictures
+            raise ValueError(
+                f"a tokenizer is needed, and {_kind(tokenizer)} is none: give its .tokenizer, with "
+                "its chat_template"
+            )
         self.tokenizer = tokenizer
 
     # --- text ---
@@ -99,6 +104,11 @@ class ChatTemplate:
         if conversation.plain:
             before, after = (str(message.get("content", "")) for message in messages)
             return before + after, [(len(before), len(before) + len(after))]
+        if _kind(self.tokenizer) == "MistralCommonBackend":
+            raise ValueError(
+                "MistralCommonBackend shows no chat template; its save_pretrained(folder, "
+                'save_format="hf") writes a tokenizer that does, and AutoTokenizer reads that'
+            )
         if not self.tokenizer.chat_template:
             raise ValueError(
                 f"{_kind(self.tokenizer)} has no chat template; set tokenizer.chat_template, or "
@@ -257,7 +267,7 @@ class ChatTemplate:
             _, after = self._around([asked, answer], 1, ())
         except Exception:  # no template, or one for other conversations
             return found
-        added = [token.content for token in self.tokenizer.added_tokens_decoder.values()]
+        added = [token.content for token in self._added]
         after = after.lstrip()
         while token := max((t for t in added if t and after.startswith(t)), key=len, default=""):
             found.append(token)
@@ -280,8 +290,13 @@ class ChatTemplate:
 
     @cached_property
     def _special(self) -> list[str]:
-        added = self.tokenizer.added_tokens_decoder.values()
-        return [token.content for token in added if token.special and token.content.strip()]
+        return [each.content for each in self._added if each.special and each.content.strip()]
+
+    @cached_property
+    def _added(self) -> list[Any]:
+        """The tokens that a text is read for before it is divided; mistral-common has none."""
+        found = self.tokenizer.added_tokens_decoder
+        return [*found.values()] if isinstance(found, Mapping) else []
 
     def special_in(self, conversation: Conversation) -> str:
         """A special token that a message holds as text, and that reads as itself; or nothing."""

@@ -33,7 +33,9 @@ def tokenizer_sha256(tokenizer: Any) -> str:
     """A fingerprint of what the tokens of a tokenizer depend on, of either library."""
     backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
     to_str = getattr(backend, "to_str", None)
-    state = to_str() if to_str is not None else repr(sorted(tokenizer.get_vocab().items()))
+    if to_str is None:  # tokens may be text and bytes, as tiktoken's are
+        vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda pair: (str(pair[0]), pair[1]))
+    state = repr(vocabulary) if to_str is None else to_str()
     return hashlib.sha256(state.encode()).hexdigest()
 
 

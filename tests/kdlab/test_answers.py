@@ -59,6 +59,16 @@ def test_who_knows_the_answers_has_them_all_right(tokenizer):
     assert set(result.by_kind.values()) == {1.0}
 
 
+def test_what_was_said_is_not_tidied():
+    """By a tokenizer that is set to clean up spaces: it drops those before a mark."""
+    transformers = pytest.importorskip("transformers")
+    tokenizer = transformers.ByT5Tokenizer(extra_ids=0, clean_up_tokenization_spaces=True)
+    rows = [{"prompt": "Unlike? ", "completion": "x != y , don 't"}]
+    student = Parrot(ChatDataset(rows, tokenizer), len(tokenizer))
+    (answer,) = write_answers(student, rows, tokenizer)
+    assert (answer.text, answer.ended) == (rows[0]["completion"], True)
+
+
 def test_an_answer_that_never_ends_is_cut_and_wrong(tokenizer):
     asked = EXAMPLES.conversations[:8]
     model = Parrot(ChatDataset(asked, tokenizer), len(tokenizer), wrong={0, 5})

@@ -3,7 +3,9 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -99,6 +101,18 @@ def test_a_file_of_rows_is_a_corpus_and_is_one_of_conversations(tmp_path, kind, 
     assert load_examples(f"hf:{path}").conversations[7].answer == tales[7]
     with pytest.raises(ValueError, match=rf"has rows of texts; hf:tales\.{kind} reads their"):
         load_corpus(path.name)
+
+
+def test_a_folder_of_save_to_disk_is_read(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    data = datasets.Dataset.from_list([{"prompt": "Q", "completion": "A"}] * 3)
+    data.save_to_disk(tmp_path / "one")
+    datasets.DatasetDict(train=data, test=data.take(2)).save_to_disk(tmp_path / "two")
+    names = {"one": 3, "one@train": 3, "two": 3, "two@test": 2}
+    found = {name: len(load_examples(f"hf:{tmp_path}/{name}").conversations) for name in names}
+    assert found == names
+    with pytest.raises(ValueError, match="two cannot be read: 'dev' is none of its splits, train"):
+        load_examples(f"hf:{tmp_path}/two@dev")
 
 
 def test_a_line_of_spaces_is_blank(tmp_path):
@@ -214,6 +228,9 @@ def test_a_tokenizer_of_transformers_gives_the_same_blocks(pydocs):
     ("changes", "message"),
     [
         ({"documents": "one text"}, r"documents are one text.*: \[text\]"),
+        ({"documents": {"text": ["a"]}}, "a dict, which gives names: give the column of texts"),
+        ({"documents": SimpleNamespace(columns=[], iloc=0)}, "SimpleNamespace, which gives names"),
+        ({"tokenizer": SimpleNamespace(tokenizer=1)}, r"SimpleNamespace.*; give its \.tokenizer"),
         ({"block_size": 1}, "block_size must be at least 2, got 1"),
         ({"block_size": 2.5}, "block_size must be a whole number"),
         ({"end_of_text": None}, "has no end_of_text to end a document with; name a token"),
@@ -223,6 +240,17 @@ def test_what_makes_no_blocks_is_refused(pydocs, changes, message):
     given = {"documents": ["a text"], "tokenizer": train_tokenizer(pydocs, 400), "block_size": 4}
     with pytest.raises(ValueError, match=message):
         PackedDataset(**given | changes)
+
+
+@pytest.mark.parametrize("form", [iter, list, np.array, lambda texts: map(str, texts)])
+def test_a_corpus_keeps_its_texts_whatever_they_came_in(form):
+    texts = tuple(f"tale {i}" for i in range(60))
+    corpus = Corpus("tales", form(texts))
+    assert corpus == Corpus("tales", texts)
+    assert hash(corpus) == hash(Corpus("tales", texts))
+    assert 0 < len(corpus.train) < 60
+    with pytest.raises(ValueError, match="documents are a dict, which gives names"):
+        Corpus("tales", {"text": texts})
 
 
 WORDS = {"owl": 0, "?": 1, END_OF_TEXT: 2, "an": 3}

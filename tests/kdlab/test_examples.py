@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 
 from kdlab import (
     ChatDataset,
@@ -75,6 +76,31 @@ def test_a_call_in_the_old_form_is_a_call():
     row = {"messages": [U, A | {"content": "", "function_call": CALL["function"]}]}
     calls = Conversation.of(row).messages[1]["tool_calls"]
     assert calls == [{"type": "function", "function": {"name": "f", "arguments": {"x": 1}}}]
+
+
+def test_functions_are_tools_in_their_old_form():
+    function = {"name": "f", "parameters": {"type": "object"}}
+    (tool,) = Conversation.of({"messages": [U, A], "functions": [function]}).tools
+    assert tool == {"type": "function", "function": function}
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ({"images": ["owl.png"]}, "'images', and kdlab trains on text"),
+        ({"image": {"bytes": b"", "path": "owl.png"}}, "'image', and kdlab trains on text"),
+        ({"videos": np.array(["owl.mp4"])}, "'videos', and kdlab trains on text"),
+        ({"chat_template_kwargs": {"enable_thinking": False}}, "kdlab renders all rows alike"),
+    ],
+)
+def test_a_column_that_changes_what_is_answered_is_not_passed_over(column, message):
+    """TRL gives both to the model."""
+    with pytest.raises(ValueError, match=f"the row: it has .*{message}"):
+        Conversation.of({"messages": [U, A]} | column)
+    empty = {
+        name: type(value)() for name, value in column.items() if isinstance(value, list | dict)
+    }
+    assert Conversation.of({"messages": [U, A]} | empty).answer == "A."
 
 
 @pytest.mark.parametrize("name", ["weight", "train"])
@@ -165,6 +191,11 @@ def test_what_is_wrong_with_a_row_is_told_with_its_line_and_field(tmp_path, row,
         (b"\xff\xfe{\x00}\x00", "line 1: it is not UTF-8"),
         (b"PAR1\x15\x04", r"chat.jsonl is Parquet, not JSON lines; .* ends in \.parquet"),
         (b"\x1f\x8b\x08\x00", r"chat.jsonl is compressed, not JSON lines; .*\.gz"),
+        (b"BZh91AY&SY", r"chat.jsonl is compressed, not JSON lines; .*\.bz2"),
+        (b"\xfd7zXZ\x00", r"chat.jsonl is compressed, not JSON lines; .*\.xz"),
+        (b"\x28\xb5\x2f\xfd\x04", r"chat.jsonl is compressed, not JSON lines; .*\.zst"),
+        (b"PK\x03\x04\x14", r"chat.jsonl is compressed, not JSON lines; .*\.zip"),
+        (b"\xff\xff\xff\xff\x58\x01", r"chat.jsonl is Arrow, not JSON lines; .*\.arrow"),
     ],
 )
 def test_a_file_that_is_no_json_lines_is_told(tmp_path, raw, message):
@@ -191,6 +222,30 @@ def test_rows_of_a_hugging_face_dataset_are_read():
     assert len(Examples.of(datasets.Dataset.from_list(rows)).conversations) == 3
     with pytest.raises(ValueError, match="chats, row 1: "):
         Examples.of(datasets.Dataset.from_list([{"messages": [U, A]}, {"messages": [U]}]), "chats")
+
+
+@pytest.mark.parametrize("form", ["arrow", "pandas"])
+def test_a_table_for_a_row_is_told(form):
+    datasets = pytest.importorskip("datasets")
+    data = datasets.Dataset.from_list([{"messages": [U, A]}]).with_format(form)
+    with pytest.raises(
+        ValueError, match=r"row 0: it is of type .*; a data set gives them with_for"
+    ):
+        Examples.of(data)
+
+
+def test_examples_keep_their_conversations_whatever_they_came_in():
+    rows = [{"prompt": f"Q{i}?", "completion": "A"} for i in range(60)]
+    expected = Examples.of(rows)
+    assert Examples("examples", iter(expected.conversations)) == expected
+    assert Examples("examples", rows) == expected
+    assert len(expected.train) + len(expected.validation) == 60
+
+
+def test_rows_that_are_asked_for_by_number_are_read():
+    """As torch's Subset gives them, random_split for one."""
+    rows = torch.utils.data.Subset([{"messages": [U, A]}, {"prompt": "Q", "completion": "B"}], [1])
+    assert [each.answer for each in Examples.of(rows).conversations] == ["B"]
 
 
 def test_an_argument_that_only_another_row_of_a_table_has_is_not_there():

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -135,13 +136,67 @@ def test_entries_that_no_token_has_are_cut_off(recipe, tmp_path, pair):
     )
 
 
-def test_a_teacher_with_other_tokens_is_refused(recipe, tmp_path, pair):
-    model, tokenizer = load_both(str(pair["student"]))
-    tokenizer.add_tokens(["owl"])
-    model.save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match="differ in 1 tokens, 'owl' for one"):
-        Ingredients.of(replace(recipe, student=f"hf:{tmp_path}"), device="cpu")
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    path = tmp_path_factory.mktemp("corpus") / "owls.txt"
+    path.write_text("\n\n".join(f"{i} Owls met {i} more. " * 20 for i in range(40)))
+    return str(path)
+
+
+def other_student(pair, folder, change):
+    """The pair's student, with another tokenizer of as many tokens."""
+    shutil.copytree(pair["student"], folder, dirs_exist_ok=True)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    change(tokenizer)
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    return f"hf:{folder}"
+
+
+def another(tokenizer):
+    token = tokenizer["added_tokens"][-1] | {"id": 320, "content": "owl"}
+    tokenizer["added_tokens"].append(token)
+
+
+def permuted(tokenizer):
+    ids = tokenizer["model"]["vocab"]
+    ids["a"], ids["b"] = ids["b"], ids["a"]
+
+
+@pytest.mark.parametrize("text", ["conversations", "corpus"])
+@pytest.mark.parametrize(("change", "told"), [(another, "1 tokens, 'owl'"), (permuted, "2 tokens")])
+def test_a_teacher_with_other_tokens_is_refused(recipe, tmp_path, pair, corpus, text, change, told):
+    recipe = replace(recipe, student=other_student(pair, tmp_path, change))
+    if text == "corpus":
+        recipe = replace(recipe, data=None, corpus=corpus)
+    with pytest.raises(ValueError, match=f"differ in {told}"):
+        Ingredients.of(recipe, device="cpu")
+
+
+@pytest.mark.parametrize("text", ["conversations", "corpus"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tokenizer: tokenizer.update(normalizer={"type": "Lowercase"}),
+        lambda tokenizer: tokenizer["model"].update(merges=[]),
+    ],
+    ids=["normalizer", "merges"],
+)
+def test_tokenizers_that_divide_text_otherwise_are_told(
+    recipe, tmp_path, pair, corpus, text, change
+):
+    """They have the same tokens, so that nothing else shows it."""
+    recipe = replace(recipe, student=other_student(pair, tmp_path, change))
+    if text == "corpus":
+        recipe = replace(recipe, data=None, corpus=corpus)
+    with pytest.warns(UserWarning, match="have the same tokens, and divide text into others"):
+        Ingredients.of(recipe, device="cpu")
+
+
+def test_two_pretrained_models_share_the_first_part_of_a_vocabulary(recipe):
+    ingredients = Ingredients.of(replace(recipe, vocab_size=300), device="cpu")
+    student = ingredients.student(recipe.student)
+    assert len(ingredients.tokenizer) == ingredients.vocab_size == 300
+    assert student.config.vocab_size == 300
 
 
 def test_a_model_without_its_tokenizer_is_told(recipe, tmp_path, pair):

@@ -2,12 +2,13 @@
 
 import importlib.util
 import re
+import types
 from pathlib import Path
 
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
-from kdlab import ChatTemplate, Conversation
+from kdlab import ChatDataset, ChatTemplate, Conversation
 from tests.kdlab.chat_templates import (
     CHATML,
     FAMILIES,
@@ -288,3 +289,53 @@ def test_the_template_of_smollm2_from_its_package():
     own, text = counted(tokenizer, said("Q1?", "A1.", "Q2?", "A2."))
     assert own == "A1.<|im_end|>A2.<|im_end|>"
     assert "<|im_start|>assistant" in text
+
+
+# --- tokenizers that are not of the tokenizers library ---
+
+
+class OnBytes(transformers.PreTrainedTokenizer):
+    """As those on tiktoken: a vocabulary of bytes, and of text where tokens are special."""
+
+    def __init__(self, **options):
+        self.known = {bytes([i]): i for i in range(256)}
+        super().__init__(eos_token="</s>", **options)
+
+    @property
+    def vocab_size(self):
+        return 256
+
+    def get_vocab(self):
+        return self.known | self.added_tokens_encoder
+
+    def _tokenize(self, text):
+        return [bytes([i]) for i in text.encode()]
+
+    def _convert_token_to_id(self, token):
+        return self.known[token]
+
+
+class MistralCommonBackend(OnBytes):
+    """What kdlab meets of the one in transformers, which needs mistral-common."""
+
+    def added_tokens_decoder(self):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("make", [OnBytes, MistralCommonBackend])
+def test_a_tokenizer_on_bytes_is_taken(make):
+    data = ChatDataset([{"prompt": "λ?", "completion": " A"}], make())
+    assert data[0]["input_ids"].tolist() == [*"λ? A".encode(), 256]
+    assert len(data.tokenizer_sha256) == 64
+
+
+def test_a_processor_is_told_from_its_tokenizer():
+    """That of a model that also reads pictures renders conversations, and has no tokens."""
+    processor = types.SimpleNamespace(apply_chat_template=None, tokenizer=OnBytes())
+    with pytest.raises(ValueError, match=r"SimpleNamespace is none: give its \.tokenizer"):
+        ChatDataset([{"prompt": "Q", "completion": "A"}], processor)
+
+
+def test_a_tokenizer_without_a_template_of_its_own_kind_is_told():
+    with pytest.raises(ValueError, match=r"save_format=\"hf\"\) writes a tokenizer that does"):
+        ChatTemplate(MistralCommonBackend()).encode(Conversation.of({"messages": said("Q", "A")}))
