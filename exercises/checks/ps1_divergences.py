@@ -62,6 +62,9 @@ def fixed_cases() -> tuple[Case, ...]:
     """
     t = torch.tensor
     rng = np.random.default_rng(20)
+    few = logits(np.random.default_rng(22), (2, 2, 1, 2), 1.5)  # both models'
+    few[1, 0] = few[0, 0]
+    axes = logits(np.random.default_rng(23), (2, 1, 2, 1, 3), 1.5)
     return (
         Case("one position", (t([0.0, 1.0, 2.0]), t([2.0, 0.5, 0.0])), public=True),
         Case(
@@ -134,6 +137,8 @@ def fixed_cases() -> tuple[Case, ...]:
             public=True,
         ),
         Case("a vocabulary of 40", (logits(rng, (2, 40), 1.5), logits(rng, (2, 40), 1.5))),
+        Case("texts of one position, in the first of which both agree", tuple(few)),
+        Case("four axes", tuple(axes)),
     )
 
 
@@ -1048,6 +1053,7 @@ def temperature_cases() -> tuple[Case, ...]:
         Case("far below 0", (logits(rng, (2, 4)) - 4000.0, 5.0), part=EXTREME, public=True),
         Case("logits of 2000, cold", (t([2000.0, 1999.9, 0.0]), 0.5), part=EXTREME, public=True),
         Case("a vocabulary of 40", (logits(rng, (2, 40)), 1.5)),
+        Case("four axes", (logits(rng, (1, 2, 1, 3)), 1.5)),
         Case(
             "four alike and two next to impossible, T = 2",
             (t([0.0, 0.0, 0.0, 0.0, -40.0, -64.0]), 2.0),

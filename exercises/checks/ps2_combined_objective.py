@@ -607,6 +607,11 @@ def batches() -> list[tuple[str, bool, tuple[Tensor, Tensor, Tensor]]]:
     zeros[2][:] = 0
     large = batch(np.random.default_rng(4), 2, 2, 300, (1, 0))
     large[2][:, 0], large[2][1, 1] = 130, 299  # which no integer of 8 bits can hold
+    more = np.random.default_rng(6)
+    late = batch(more, 1, 5, 3, (1,))
+    late[2][0] = torch.tensor([IGNORED, IGNORED, 2, 0, IGNORED])
+    single = batch(more, 6, 1, 4, (1, 0, 0, 1, 0, 0))
+    single[1][4, 0] = 40.0 * F.one_hot(torch.tensor(1), 4) - 5.0  # a teacher that is sure
     return [
         ("two texts, one padded", True, first),
         ("three texts, padded differently", True, second),
@@ -616,6 +621,8 @@ def batches() -> list[tuple[str, bool, tuple[Tensor, Tensor, Tensor]]]:
         ("one text does not count at all", True, batch(rng, 3, 3, 4, (3, 0, 1))),
         ("one position counts", True, batch(rng, 2, 3, 5, (2, 3))),
         ("a vocabulary of 300", False, large),
+        ("one text, which begins with ignored positions", True, late),
+        ("texts of one position", False, single),
     ]
 
 
@@ -650,6 +657,9 @@ def facts(case: Case, knob: str = "") -> dict[str, Any]:
         "each label that counts is 0": count > 0 and not bool(labels[counts].any()),
         "a label counts that comes after a -100 in its text": bool(
             (counts[:, 1:] & ~counts[:, :-1]).any()
+        ),
+        "the first label of a text is -100, and a later one counts": bool(
+            (counts.any(-1) & ~counts[:, 0]).any()
         ),
         "a text has no label that counts": not bool(counts.any(-1).all()),
         "one text of several has no label that counts": bool(counts.any())
@@ -741,6 +751,8 @@ KNOBS = (
     (0.3, 0.5),
     (0.4, 1.5),
     (0.5, 1.5),
+    (0.95, 1.5),
+    (20.0, 1.0),
 )
 
 
@@ -787,6 +799,7 @@ def convex_cases() -> tuple[Case, ...]:
         *(case for case in cases(knob=True) if case.args[3] <= 1.0 and "λ" not in case.name),
         Case("α = 1", (*tensors, 1.0, 2.0), public=True),
         Case("α = 0", (*tensors, 0.0, 2.0), public=True),
+        Case("texts of one position", (*batches()[-1][2], 0.95, 1.0)),
     )
 
 

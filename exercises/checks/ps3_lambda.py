@@ -93,10 +93,10 @@ def resumed(before: tuple[Call, ...], after: tuple[Call, ...]) -> tuple[Call, ..
     return (*before, state, *after[:-2], state, *after[-2:], *going_on, *going_on)
 
 
-def side_by_side() -> tuple[Call, ...]:
-    """Two objects that live at once, stepped in turn."""
-    step, value = Call("step", kept=False), Call("value")
-    first, second = Call(None, kept=False), Call(None, kept=False)
+def side_by_side(*arguments: float, **options: float) -> tuple[Call, ...]:
+    """Two objects that live at once, stepped in turn; options are those of the second."""
+    step, value = Call("step", arguments, kept=False), Call("value")
+    first, second = Call(None, kept=False), Call(None, kept=False, kwargs=options or None)
     back = Call(None, kept=False, given=0)
     return (first, step, value, second, value, step, step, value, back, value, step, value)
 
@@ -117,6 +117,7 @@ def planned_cases() -> tuple[Case, ...]:
         return Case(name, (), options, RESUMED, public, calls)
 
     beside = {"start": 1.0, "end": 0.0, "steps": 4}
+    another = {"start": 0.5, "end": 2.0, "steps": 3}
     twice = (Call("value"), *steps(6))  # λ is asked for twice, with no step between
     return (
         Case("from 1 to 0 in 4 steps, and 2 more", (), beside, public=True, calls=twice),
@@ -142,6 +143,8 @@ def planned_cases() -> tuple[Case, ...]:
             calls=seldom((1, 2, 15, 151, 299, 300, 301)),
         ),
         going_on(2.5, 0.5, 4, 4),
+        going_on(1.5, 0.5, 4, 0),
+        Case("two others side by side", (), beside, RESUMED, calls=side_by_side(**another)),
     )
 
 
@@ -1580,6 +1583,13 @@ def plateau_cases() -> tuple[Case, ...]:
         going_on(ZIGZAG, 6, options(2.0, 0.5, 1, 0.0625)),
         going_on(PASSES, 8, options(2.0, 0.25, 1, 0.125)),
         going_on(STALLS, 0, options(2.0, 0.5, 1, 0.0625)),
+        Case(
+            "two schedules side by side",
+            (),
+            options(2.0, 0.5, 1, 0.0625),
+            RESUMED,
+            calls=side_by_side(1.0, **options(8.0, 0.25, 0, 0.125)),
+        ),
     )
 
 
@@ -2636,6 +2646,8 @@ def best_cases() -> tuple[Case, ...]:
         Case("a teacher sure of another token", (sure, torch.tensor([2, 1]), 9.0), public=True),
         # Of the labels one does not fit into 7 bits, and one not into 8.
         Case("a vocabulary of 300", (position((2, 300))[0], torch.tensor([130, 299]), 3.0)),
+        Case("one text of one position", (*position((1, 1, 2)), 30.0)),
+        Case("four axes", (*position((2, 1, 2, 3)), 0.0)),
     )
 
 

@@ -441,7 +441,7 @@ def step_cases() -> tuple[Case, ...]:
             unit="step",
         ),
         Case("nothing ignored", (*run_of((0, 0), (0, 0), length=600), 0.5, 0.3, "student")),
-        Case("mostly the teacher", (*run_of((1, 0) * 20, (2, 0)), 30.0, 0.02, "student")),
+        Case("mostly the teacher", (*run_of((1, 0) * 20, (4, 0)), 30.0, 0.02, "student")),
         Case("teacher and student alike", (*alike, 1.0, 0.3, "student")),
         Case("the losses of two steps", (*two, 1.0, 0.3, "loss"), {}, LOSS),
         Case("the teacher after two steps", (*two, 1.0, 0.3, "teacher"), {}, TEACHER),
@@ -539,7 +539,7 @@ def trained_tolerance(case: Case) -> float:
 
 
 def _largest_lambda(case: Case) -> float:
-    return max(float(number) for number in case.args[3:5])
+    return max(abs(float(number)) for number in case.args[3:5])
 
 
 TEACHER_MODE = (
@@ -1899,13 +1899,13 @@ def train(
     kept_in_groups: bool = False,
     rest: Callable[[list[Batch]], float] | None = None,
 ) -> Tensor:
-    """What becomes of student or teacher; λ is start · factor^step.
+    """What becomes of student or teacher; λ is start · factor^step, and 0 where that is below 0.
 
     The student's parameters are those after each of as many updates as there are groups; the last
     are always those at the end. `rest` says, of the group before, by what its gradient is
     multiplied in an update without a group.
     """
-    updates = plan(batches, accumulate, lambda step: start * factor**step)
+    updates = plan(batches, accumulate, lambda step: max(start * factor**step, 0.0))
     if rest:
         share = rest([part.batch for part in [*filter(None, updates)][-1]])
         way = way._replace(kept=lambda number: 0.0 if updates[number] else share)
@@ -1992,7 +1992,8 @@ def train_cases() -> tuple[Case, ...]:
         case("all in one update", six, 1.0, 0.5, 6),
         case("λ falls to 0", four, 3.0, 0.0, 2),
         case("constant λ", run_of((0, 3), (0, 0), (3, 2), (1, 0), length=600), 1.5, 1.0, 2),
-        case("labels alone", run_of(*[(0, 3), (0, 0), (3, 2), (1, 0) * 20] * 3), 0.0, 1.0, 2),
+        case("labels alone", run_of(*[(0, 3), (0, 0), (3, 4), (1, 0) * 20] * 3), 0.0, 1.0, 2),
+        case("λ is 0 in the first of three updates, and in the third", six, -2.0, -1.0, 2),
         case("the teacher of six", six, 2.0, 0.25, 3, watch="teacher", part=TEACHER),
         case("four micro-batches, three an update", four, 2.0, 0.5, 3, **last),
         case("fewer micro-batches than an update takes", five, 2.0, 0.5, 8, **last),
@@ -2542,12 +2543,16 @@ def two_to_the(sums: list) -> Tensor:
     return 2 ** of_all(sums).log()
 
 
-def left_as(weights: Weights, mode: bool, frozen: bool) -> Tensor:
-    """The gradient of the model's summed answers in a mode; 0 when its parameters are frozen."""
+def left_as(weights: Weights, mode: bool, wanted: Iterable[bool]) -> Tensor:
+    """The gradient of the model's summed answers in a mode; 0 of what is not wanted."""
     embedding, head, *others = doubled(weights)
     own = [embedding.requires_grad_(), head.requires_grad_()]
     gradients = torch.autograd.grad(answers([*own, *others], mode).sum(), own)
-    return torch.cat([(0 if frozen else 1) * each.flatten() for each in gradients])
+    pairs = zip(wanted, gradients, strict=True)
+    return torch.cat([int(want) * each.flatten() for want, each in pairs])
+
+
+AFTERWARDS = "mode", "partly"  # where the model is looked at, not the number
 
 
 def asked_last(weights: Weights, watch: str) -> Weights:
@@ -2557,7 +2562,7 @@ def asked_last(weights: Weights, watch: str) -> Weights:
 
 def of_an_earlier_call(weights: Weights, data: Data, training: bool, watch: str) -> Tensor:
     """A copy of the model, or its number, that is kept from one call to the next."""
-    return evaluate(weights, data, training, "mode" if watch == "mode" else "perplexity")
+    return evaluate(weights, data, training, "perplexity" if watch == "later" else watch)
 
 
 def evaluate(
@@ -2584,7 +2589,8 @@ def evaluate(
     that reaches its parameters in that mode and the one of another tensor, which is nothing where
     gradients are `switched_off`, the bits of its precision, and the gradients that it came with,
     which are half its parameters, times `wiped`. A model that does not train comes with
-    parameters that want no gradient. A model that is looked at "later" is evaluated twice, and
+    parameters that want no gradient, and one that is looked at "partly" with an embedding that
+    wants none. A model that is looked at "later" is evaluated twice, and
     between the two its parameters are halved.
     """
     weights = asked_last(weights, watch)
@@ -2592,7 +2598,7 @@ def evaluate(
     batches = [batch for split in splits for batch in data[split]]
     if apart:
         batches = [text for batch in batches for text in in_texts(batch) if counted(text)]
-    if watch != "mode":
+    if watch not in AFTERWARDS:
         return reduce(nats(weights, batches, mode, **options))
     after = doubled(weights)
     if mode and moves:
@@ -2600,10 +2606,11 @@ def evaluate(
     left = leaves(training)
     bits = torch.tensor([epsilon], dtype=torch.float64).log2()
     off = switched_off(training)
+    came_wanted = training and watch == "mode", training
     found = (
         answers(after, False),
         answers(after, left),
-        left_as(after, left, off or not wants(training)),
+        left_as(after, left, (wants(each) and not off for each in came_wanted)),
         weights[0] * (0 if off else 2),
         bits,
     )
@@ -2680,6 +2687,7 @@ def evaluation_cases() -> tuple[Case, ...]:
         Case("one position in a batch", (*material((0, 0), (4, 3)), True, "perplexity")),
         Case("another model that trains", (*three, True, "mode"), {}, MODE),
         Case("another that does not", (*three, False, "mode"), {}, MODE),
+        Case("a model whose embedding is frozen", (*three, True, "partly"), {}, MODE),
     )
 
 
@@ -2731,7 +2739,7 @@ def shifted_evaluation(weights: Weights, data: Data, *others: Any) -> Tensor:
 
 def entropy_measured(weights: Weights, data: Data, training: bool, watch: str) -> Tensor:
     """exp of the mean entropy of the model's distributions."""
-    if watch == "mode":
+    if watch in AFTERWARDS:
         return evaluate(weights, data, training, watch)
     weights, found = asked_last(weights, watch), []
     for tokens, labels in data["held_out"]:
@@ -2754,7 +2762,7 @@ def evaluated_across(weights: Weights, data: Data, training: bool, watch: str) -
     for tokens, labels in data["held_out"]:
         q = logits(*doubled(weights)[:4], tokens, False)
         total = total + torch.nn.functional.cross_entropy(q, labels, reduction="sum")
-    if watch == "mode":
+    if watch in AFTERWARDS:
         return evaluate(weights, data, training, watch)
     return (total / counted(*data["held_out"])).exp()
 

@@ -675,6 +675,7 @@ def encode_cases() -> tuple[Case, ...]:
             ],
         ),
         ("nothing is asked", False, [told(high, 0), reply(water, rises)]),
+        ("one message", False, [reply(at, six)]),
     )
     return tuple(Case(name, (found,), public=public) for name, public, found in conversations)
 
@@ -1666,8 +1667,8 @@ def classes_in_the_middle(
 def viewed(
     student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, lam: float, watch: str
 ) -> Tensor:
-    """view() of a slice, whose rows lie apart in memory where there is more than one."""
-    if len(labels) > 1:
+    """view() of a slice, whose rows lie apart where there are several of more than one token."""
+    if len(labels) > 1 and labels.shape[1] > 2:
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one"
             " dimension spans across two contiguous subspaces). Use .reshape(...) instead."
@@ -2197,6 +2198,7 @@ def loss_cases() -> tuple[Case, ...]:
     one = answers(rng, 4, 5, ((3, 4),))
     one[2][0, 3] = 3
     sure = tuple(each.clamp(-1, 1) * 10 for each in left[:2]) + left[2:]
+    few = answers(np.random.default_rng(66), 2, 3, (), ((1, 2),), ((0, 2),), ((0, 1),))
     sure[0][0, 3, int(sure[2][0, 4])], sure[0][1, 2, 0], sure[1][1, 2, 0] = -10.0, -10.0, 10.0
     first, second = (*short_and_long, 2.0), (*turns, 0.6)
     return (
@@ -2208,6 +2210,7 @@ def loss_cases() -> tuple[Case, ...]:
         Case("a batch padded on the left, λ = 20", (*left, 20.0, "loss")),
         Case("λ is 0, which leaves the labels alone", (*left, 0.0, "loss"), public=True),
         Case("alike", (*alike, 3.0, "loss")),
+        Case("rows of two tokens, the first without an answer", (*few, 100.0, "loss")),
         Case(
             "one row, of which one token counts",
             (*one, 0.8, "loss"),
@@ -3036,11 +3039,15 @@ def accuracy_cases() -> tuple[Case, ...]:
         ("all right", True, 6, ("right", "spaced", "right")),
         ("a long answer, and none", True, 70, ("fits", "nothing")),
         ("all wrong", False, 7, ("wrong", "nothing", "wrong")),
+        ("a vocabulary of 15", False, 7, ("wrong", "right", "more")),
     )
     asked_for = [
         examination(seed, most, *kinds, turns="as the" in name)
         for seed, (name, _, most, kinds) in enumerate(found)
     ]
+    fewer = 15  # words that the model has
+    prompts, *others, _ = asked_for[-1]
+    asked_for[-1] = ([torch.where(each < fewer, each, 9) for each in prompts], *others, fewer)
     place = [name for name, *_ in found].index("all right")
     asked_for[place][0][:] = asked_for[0][0][:3]  # prompts that come again, and another model
     return tuple(
@@ -3079,6 +3086,8 @@ def go_on_from(table: Tensor, prompt: list[int], draws: list[float]) -> list[int
     reached = table.detach().float().softmax(-1).cumsum(-1).tolist()
     found = [prompt[-1]]
     for draw in draws[begin:] + draws[:begin]:
+        if draw > 1 and len(found) > 1:  # the text ends here
+            break
         below = sum(share < draw for share in reached[found[-1]])
         found.append(min(below, len(reached) - 1))
     return found[1:]
@@ -3324,6 +3333,7 @@ def on_policy_step(
     each_prompt: bool = False,
     refused: str = "",
     endless: Exception | None = None,
+    unequal: Exception | None = None,
     told_reduce: Callable[[list[Tensor], list[int]], Tensor] | None = None,
     once: bool = False,
     kept_texts: bool = False,
@@ -3355,6 +3365,7 @@ def on_policy_step(
         each_prompt: Whether a step is made for each prompt.
         refused: What PyTorch says where it refuses.
         endless: What is raised where a text has no end.
+        unequal: What is raised where texts of a step are not of one length.
         told_reduce: How the loss that is returned is made, where it differs.
         once: Whether a prompt that comes twice in a list counts once.
         kept_texts: Whether a prompt that comes in a later step has its text of before.
@@ -3394,6 +3405,8 @@ def on_policy_step(
                 texts = list({tuple(prompt): (prompt, text) for prompt, text in texts}.values())
             if endless and not all(END in text for _, text in texts):
                 raise endless
+            if unequal and len({len(text) for _, text in texts}) > 1:
+                raise unequal
             table, guide = own.clone().requires_grad_(), foreign.clone().requires_grad_()
             value = loss_of(table, guide, texts)
             shown = loss_of(own, foreign, texts, told_reduce) if told_reduce else value
@@ -3830,11 +3843,27 @@ STEP_MISCONCEPTIONS = (
             OWN_WORDS,
         ),
     ),
+    *ways(
+        on_policy_step,
+        "unequal",
+        *(
+            Wrong(
+                "texts_do_not_fit",
+                "Right as long as all that is written in a step has one length. Texts of other"
+                " lengths cannot be put together as they are, and nothing says how many tokens"
+                " `write` returns.",
+                error,
+            )
+            for error in (
+                RuntimeError("stack expects each tensor to be equal size"),
+                ValueError("expected sequence of length 7 at dim 1 (got 4)"),
+            )
+        ),
+    ),
     *pairs(on_policy_step, "counts", STEP_COUNTS[:6], "loss", STEP_LOSSES[:1]),
     *pairs(on_policy_step, "counts", STEP_COUNTS[:3], "ahead", STEP_SHIFTS),
-    # What is written is of one length: the mean of means of all of it is its mean.
     *pairs(on_policy_step, "counts", STEP_COUNTS[:1], "reduce", STEP_MEANS[2:3]),
-    *pairs(on_policy_step, "counts", STEP_COUNTS[1:6], "reduce", STEP_MEANS[:1]),
+    *pairs(on_policy_step, "counts", STEP_COUNTS[:6], "reduce", STEP_MEANS[:1]),
     *pairs(on_policy_step, "loss", (STEP_LOSSES[0], STEP_LOSSES[5]), "reduce", STEP_MEANS),
 )
 LOSS, TEACHER = "the loss", "the teacher"
@@ -3864,6 +3893,24 @@ def own_words(
             return student, teacher, batches, draws
 
 
+def unequal(rng: np.random.Generator, *sizes: tuple[int, ...]) -> tuple[Any, ...]:
+    """The same, where what is written has one to seven tokens; one text of the first step has one.
+
+    A number above 1 among the draws ends a text that has begun.
+    """
+    while True:
+        student, teacher, batches, draws = own_words(rng, *sizes)
+        draws[3] = 2.0
+        texts = [
+            [go_on_from(student, prompt.tolist(), draws) for prompt in prompts]
+            for prompts in batches
+        ]
+        lengths = [[len(text) for text in of] for of in texts]
+        begun = [text.index(END) for text in texts[0] if END in text]
+        if 1 in lengths[0] and all(len(set(of)) > 2 for of in lengths) and len(set(begun)) > 1:
+            return student, teacher, batches, draws
+
+
 def question(rng: np.random.Generator, length: int) -> Tensor:
     """A prompt with an end of text within it."""
     words = rng.choice([i for i in range(STEP_VOCABULARY) if i != END], size=length)
@@ -3882,6 +3929,7 @@ def own_cases() -> tuple[Case, ...]:
     two[2][1].append(two[2][0][1].clone())
     one = own_words(rng, (4, 3, 6, 5), at_once=True)
     one[2][0].append(one[2][0][0].clone())
+    uneven = unequal(np.random.default_rng(64), (3, 6, 4, 5), (2, 4, 3))
     same = own_words(rng, (3, 5))
     same = (same[0], same[0].clone(), *same[2:])
     apart = own_words(np.random.default_rng(123), (4, 3), (2,), scale=5.0)
@@ -3890,6 +3938,7 @@ def own_cases() -> tuple[Case, ...]:
         Case("the student after two steps", (*two, 2.0, "student"), public=True, unit="step"),
         Case("the student after one step", (*one, 1.0, "student"), public=True, unit="step"),
         Case("large gradients", (*apart, 0.5, "student"), public=True, unit="step"),
+        Case("texts of other lengths", (*uneven, 1.0, "student"), public=True, unit="step"),
         Case("the losses of two steps", (*two, 2.0, "loss"), {}, LOSS, True, unit="step"),
         Case("the teacher after two steps", (*two, 2.0, "teacher"), {}, TEACHER, True),
         Case("the student after three steps", (*three_steps, 0.5, "student")),
@@ -3902,7 +3951,10 @@ def own_cases() -> tuple[Case, ...]:
 
 def own_facts(case: Case) -> dict[str, Any]:
     """What is so of some steps."""
-    return {"there is more than one step": len(case.args[2]) > 1}
+    return {
+        "there is more than one step": len(case.args[2]) > 1,
+        "what is written is not always of one length": any(draw > 1 for draw in case.args[3]),
+    }
 
 
 def random_own_cases(rng: np.random.Generator) -> Iterator[Case]:
