@@ -440,7 +440,7 @@ def step_cases() -> tuple[Case, ...]:
             public=True,
             unit="step",
         ),
-        Case("nothing ignored", (*run_of((0, 0), (0, 0), length=600), 0.5, 0.3, "student")),
+        Case("nothing ignored", (*run_of((0, 0), (0,), length=600), 0.5, 0.3, "student")),
         Case("mostly the teacher", (*run_of((1, 0) * 20, (4, 0)), 30.0, 0.02, "student")),
         Case("teacher and student alike", (*alike, 1.0, 0.3, "student")),
         Case("the losses of two steps", (*two, 1.0, 0.3, "loss"), {}, LOSS),
@@ -2666,7 +2666,7 @@ def evaluation_cases() -> tuple[Case, ...]:
     own = np.random.default_rng(611)
     bad = model(own, 5, 4, 1)
     bad[1] *= 6  # sure and wrong: its mean loss is above 20 nats, the sum below float32's smallest
-    zero = {"held_out": [batch(own, 5, 4, (3, 2)), batch(own, 5, 4, (2, 4))]}
+    zero = {"held_out": [batch(own, 5, 4, (3, 2)), batch(own, 5, 4, (2, 3))]}
     zero["held_out"][0][1][1, 3] = 2  # sure and right: a loss of 0
     zero["held_out"][1][1].clamp_max_(0)
     zero = {"train": [batch(own, 5, 4, (0, 2))], **zero}  # in this order everywhere
@@ -2682,7 +2682,7 @@ def evaluation_cases() -> tuple[Case, ...]:
         Case("the mode of a model that trains", (*two, True, "mode"), {}, MODE, True),
         Case("the mode of a model that does not", (*two, False, "mode"), {}, MODE, True),
         Case("ten batches, nothing ignored", (*material(*[(0, 0), (0,)] * 5), True, "perplexity")),
-        Case("a model in evaluation mode", (*material((0, 3), (2,)), False, "perplexity")),
+        Case("a model in evaluation mode", (*material((0, 4), (2,)), False, "perplexity")),
         Case("one batch", (*material((1, 2, 0), length=600), True, "perplexity")),
         Case("one position in a batch", (*material((0, 0), (4, 3)), True, "perplexity")),
         Case("another model that trains", (*three, True, "mode"), {}, MODE),

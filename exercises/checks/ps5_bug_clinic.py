@@ -2879,8 +2879,8 @@ def accumulated_cases() -> tuple[Case, ...]:
     empty[2][1][0, 0] = 2
     own = np.random.default_rng(68)
     uneven = parts(own, 3, (3, 0, 2), (2, 2, 0))
-    anywhere = parts(own, 300, (1, 0, 1, 1), (3, 0, 3), (1, 1))
-    anywhere[1][1][1, [0, 2]] = IGNORED
+    anywhere = parts(own, 300, (1, 0, 1, 1), (4, 0, 4, 4), (1, 1))
+    anywhere[1][1][1, [1, 3]] = anywhere[1][1][2, [0, 2]] = IGNORED
     anywhere[0][1][1, 0], anywhere[2][1][0, 0] = 130, 299  # which no integer of 8 bits can hold
     return (
         Case("a long part, and a short one in which all labels are 0", (zeros,), public=True),

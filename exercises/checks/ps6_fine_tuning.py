@@ -3855,7 +3855,10 @@ STEP_MISCONCEPTIONS = (
                 error,
             )
             for error in (
-                RuntimeError("stack expects each tensor to be equal size"),
+                RuntimeError(
+                    "stack expects each tensor to be equal size, but got [7] at entry 0 and [4] at"
+                    " entry 1"
+                ),
                 ValueError("expected sequence of length 7 at dim 1 (got 4)"),
             )
         ),

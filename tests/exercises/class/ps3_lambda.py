@@ -4490,7 +4490,7 @@ class LinearLambda:
         self.sched.load_state_dict(state)
 
 
-# %% task="linear_lambda" right="no" mistake="the counter belongs to the class, so all schedules of the run share it" named="count_shared_by_all"
+# %% task="linear_lambda" right="no" mistake="the counter belongs to the class, so all schedules of the run share it" named="shared_by_all"
 class LinearLambda:
     count = 0
 
@@ -6106,7 +6106,7 @@ class LinearLambda:
     def load_state_dict(self, state): self.t = state["t"]
 
 
-# %% task="linear_lambda" right="no" mistake="the counter is kept on the class, so every schedule moves all the others" named="count_shared_by_all"
+# %% task="linear_lambda" right="no" mistake="the counter is kept on the class, so every schedule moves all the others" named="shared_by_all"
 class LinearLambda:
     """λ from start to end in equal steps; then it stays."""
 
