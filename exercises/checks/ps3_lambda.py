@@ -2788,7 +2788,7 @@ def of_logarithms(t: Tensor, y: Tensor, tiny: float, label: float, teacher: floa
 
 def implicit_axis(teacher_logits: Tensor) -> int:
     """The axis that F.softmax takes when it is not told one."""
-    return 1 if teacher_logits.ndim == 2 else 0
+    return 0 if teacher_logits.ndim in (1, 3) else 1
 
 
 BEST_MISCONCEPTIONS = every_variant(

@@ -2769,9 +2769,10 @@ def shift_cases() -> tuple[Case, ...]:
     *_, labels = tokens_as_labels(rng, 4, 5, (1, 0), (0, 1))
     labels[0, 1:3] = torch.tensor([1, 0])
     own = np.random.default_rng(66)
-    short = tokens_as_labels(own, 2, 300, (0, 1), (1, 0), (0, 0), (2, 0))
-    short[2][1, 1], short[2][2, 1] = 130, 299  # which no integer of 8 bits can hold
+    short = tokens_as_labels(own, 2, 3, (0, 1), (1, 0), (0, 0), (2, 0))
     short[0][1] = short[1][1]
+    many = tokens_as_labels(own, 3, 300, (0, 0))
+    many[2][0, 1:] = torch.tensor([130, 299])  # which no integer of 8 bits can hold
     return (
         Case("a prompt, and padding", tokens_as_labels(rng, 6, 5, (2, 0), (0, 2)), public=True),
         Case("one text", one, public=True),
@@ -2780,7 +2781,8 @@ def shift_cases() -> tuple[Case, ...]:
         Case("one label ignored in the middle", gap),
         Case("one label counts", tokens_as_labels(rng, 4, 6, (3, 0)), public=True),
         Case("prompts alone", tokens_as_labels(rng, 600, 4, (2, 0), (3, 0), (600, 0))),
-        Case("texts of two tokens, a vocabulary of 300", short),
+        Case("texts of two tokens", short),
+        Case("a vocabulary of 300", many),
         Case("all end with padding", tokens_as_labels(own, 5, 3, (5, 0), (1, 1), (0, 2))),
     )
 
@@ -2879,9 +2881,10 @@ def accumulated_cases() -> tuple[Case, ...]:
     empty[2][1][0, 0] = 2
     own = np.random.default_rng(68)
     uneven = parts(own, 3, (3, 0, 2), (2, 2, 0))
-    anywhere = parts(own, 300, (1, 0, 1, 1), (4, 0, 4, 4), (1, 1))
+    anywhere = parts(own, 3, (1, 0, 1, 1), (4, 0, 4, 4), (1, 1))
     anywhere[1][1][1, [1, 3]] = anywhere[1][1][2, [0, 2]] = IGNORED
-    anywhere[0][1][1, 0], anywhere[2][1][0, 0] = 130, 299  # which no integer of 8 bits can hold
+    many = parts(own, 300, (2, 2), (1, 1))
+    many[0][1][0, 1], many[1][1][0, 0] = 130, 299  # which no integer of 8 bits can hold
     return (
         Case("a long part, and a short one in which all labels are 0", (zeros,), public=True),
         Case("three parts, of which one has one label", (three,), public=True),
@@ -2898,7 +2901,8 @@ def accumulated_cases() -> tuple[Case, ...]:
             {},
             EMPTY,
         ),
-        Case("texts of one token, a vocabulary of 300", (anywhere,)),
+        Case("texts of one token, and marks anywhere", (anywhere,)),
+        Case("a vocabulary of 300", (many,)),
     )
 
 
