@@ -605,8 +605,8 @@ def batches() -> list[tuple[str, bool, tuple[Tensor, Tensor, Tensor]]]:
     alike[0][1, 2] = 20.0 * F.one_hot(alike[2][1, 2], 5)
     zeros = batch(rng, 2, 4, 5, (0, 0))
     zeros[2][:] = 0
-    large = batch(np.random.default_rng(4), 2, 2, 300, (1, 0))
-    large[2][:, 0], large[2][1, 1] = 130, 299  # which no integer of 8 bits can hold
+    large = batch(np.random.default_rng(4), 2, 2, 300, (0, 1))
+    large[2][:, 0], large[2][0, 1] = 130, 299  # which no integer of 8 bits can hold
     more = np.random.default_rng(6)
     late = batch(more, 1, 5, 3, (1,))
     late[2][0] = torch.tensor([IGNORED, IGNORED, 2, 0, IGNORED])

@@ -1969,6 +1969,7 @@ def train_cases() -> tuple[Case, ...]:
     lengths = run_of((3, 2), (0, 0), (1,), (2, 1))
     for each, length in zip(lengths[2], (4, 3, 2, 4), strict=True):
         each[:] = [tensor[:, :length].clone() for tensor in each]
+    longer = (*lengths[:2], [lengths[2][i] for i in (2, 1, 0, 3)])
     front = prompted(np.random.default_rng(46), 4)
     zero = random_run(np.random.default_rng(47), 4)
     for labels in (zero[2][1][1], zero[2][2][1]):
@@ -1990,9 +1991,10 @@ def train_cases() -> tuple[Case, ...]:
         case("five micro-batches, two an update", five, 3.0, 0.5, 2, **last, **public),
         case("five, three an update, the last of padding", ended, 2.0, 0.5, 3, **last, **public),
         case("all in one update", six, 1.0, 0.5, 6),
+        case("micro-batches that grow longer", longer, 2.0, 0.5, 2),
         case("λ falls to 0", four, 3.0, 0.0, 2),
         case("constant λ", run_of((0, 3), (0, 0), (3, 2), (1, 0), length=600), 1.5, 1.0, 2),
-        case("labels alone", run_of(*[(0, 3), (0, 0), (3, 4), (1, 0) * 20] * 3), 0.0, 1.0, 2),
+        case("labels alone", run_of(*[(0, 0), (0, 3), (3, 4), (1, 0) * 20] * 3), 0.0, 1.0, 2),
         case("λ is 0 in the first of three updates, and in the third", six, -2.0, -1.0, 2),
         case("the teacher of six", six, 2.0, 0.25, 3, watch="teacher", part=TEACHER),
         case("four micro-batches, three an update", four, 2.0, 0.5, 3, **last),
@@ -2681,7 +2683,7 @@ def evaluation_cases() -> tuple[Case, ...]:
         ),
         Case("the mode of a model that trains", (*two, True, "mode"), {}, MODE, True),
         Case("the mode of a model that does not", (*two, False, "mode"), {}, MODE, True),
-        Case("ten batches, nothing ignored", (*material(*[(0, 0), (0,)] * 5), True, "perplexity")),
+        Case("22 batches, nothing ignored", (*material(*[(0, 0), (0,)] * 11), True, "perplexity")),
         Case("a model in evaluation mode", (*material((0, 4), (2,)), False, "perplexity")),
         Case("one batch", (*material((1, 2, 0), length=600), True, "perplexity")),
         Case("one position in a batch", (*material((0, 0), (4, 3)), True, "perplexity")),

@@ -2769,7 +2769,7 @@ def shift_cases() -> tuple[Case, ...]:
     *_, labels = tokens_as_labels(rng, 4, 5, (1, 0), (0, 1))
     labels[0, 1:3] = torch.tensor([1, 0])
     own = np.random.default_rng(66)
-    short = tokens_as_labels(own, 2, 3, (0, 1), (1, 0), (0, 0), (2, 0))
+    short = tokens_as_labels(own, 2, 3, (0, 0), (1, 0), (0, 1), (2, 0))
     short[0][1] = short[1][1]
     many = tokens_as_labels(own, 3, 300, (0, 0))
     many[2][0, 1:] = torch.tensor([130, 299])  # which no integer of 8 bits can hold
@@ -2783,7 +2783,7 @@ def shift_cases() -> tuple[Case, ...]:
         Case("prompts alone", tokens_as_labels(rng, 600, 4, (2, 0), (3, 0), (600, 0))),
         Case("texts of two tokens", short),
         Case("a vocabulary of 300", many),
-        Case("all end with padding", tokens_as_labels(own, 5, 3, (5, 0), (1, 1), (0, 2))),
+        Case("all end with padding", tokens_as_labels(own, 5, 6, (5, 0), (1, 1), (0, 2))),
     )
 
 
@@ -2825,7 +2825,7 @@ def jsd_cases() -> tuple[Case, ...]:
             LARGE,
             True,
         ),
-        Case("β = 0.5", (*two_models(rng, 2, 2, 6), 0.5)),
+        Case("β = 0.5", (*two_models(rng, 2, 3, 4), 0.5)),
         Case("β = 0.99", (*two_models(rng, 1, 600, 3), 0.99)),
         Case("student and teacher agree", (same, same.clone(), 0.3)),
         Case(

@@ -674,7 +674,7 @@ def encode_cases() -> tuple[Case, ...]:
                 reply(ROLES["assistant"], LINE, six, ROLES["system"]),
             ],
         ),
-        ("nothing is asked", False, [told(high, 0), reply(water, rises)]),
+        ("nothing is asked", False, [told(high, 0), reply(high, 0)]),
         ("one message", False, [reply(at, six)]),
     )
     return tuple(Case(name, (found,), public=public) for name, public, found in conversations)
@@ -1146,6 +1146,7 @@ def collate_cases() -> tuple[Case, ...]:
     short = [[torch.tensor([0, 7, 0, END]), torch.tensor([IGNORED, 7, 0, END])], row(2, 1, rng)]
     alike = [row(2, 1, rng), row(1, 2, rng)]
     begun = [[torch.tensor([END, 7]), torch.tensor([IGNORED, 7])], row(1, 1, rng)]
+    few = [[torch.tensor([0])] * 2, [torch.tensor([9, 7]), torch.full((2,), IGNORED)]]
     pad = len(WORDS)
     return (
         Case("three rows, and padding of its own", (two, pad, "right"), public=True),
@@ -1156,7 +1157,7 @@ def collate_cases() -> tuple[Case, ...]:
         Case("on the left, padded with the end of text", (three_rows, END, "left"), {}, LEFT, True),
         Case("rows of one length", (alike, END, "right")),
         Case("one row", ([row(300, 300, rng)], pad, "right")),
-        Case("a row of one token", ([*short, [torch.tensor([0])] * 2], END, "right")),
+        Case("a row of one token, and one without labels", ([*short, *few], END, "right")),
         Case("rows of one length, left", (alike, END, "left"), {}, LEFT),
         Case("a row that begins with the padding", (begun, END, "left"), {}, LEFT),
         Case("forty rows, left", (short * 20, LINE, "left"), {}, LEFT),
@@ -2199,6 +2200,7 @@ def loss_cases() -> tuple[Case, ...]:
     one[2][0, 3] = 3
     sure = tuple(each.clamp(-1, 1) * 10 for each in left[:2]) + left[2:]
     few = answers(np.random.default_rng(66), 2, 3, (), ((1, 2),), ((0, 2),), ((0, 1),))
+    all_begin = answers(np.random.default_rng(67), 4, 5, ((0, 2),), ((0, 1), (2, 4)))
     sure[0][0, 3, int(sure[2][0, 4])], sure[0][1, 2, 0], sure[1][1, 2, 0] = -10.0, -10.0, 10.0
     first, second = (*short_and_long, 2.0), (*turns, 0.6)
     return (
@@ -2210,6 +2212,7 @@ def loss_cases() -> tuple[Case, ...]:
         Case("a batch padded on the left, λ = 20", (*left, 20.0, "loss")),
         Case("λ is 0, which leaves the labels alone", (*left, 0.0, "loss"), public=True),
         Case("alike", (*alike, 3.0, "loss")),
+        Case("rows that all begin with an answer", (*all_begin, 0.5, "loss")),
         Case("rows of two tokens, the first without an answer", (*few, 100.0, "loss")),
         Case(
             "one row, of which one token counts",
@@ -3932,7 +3935,7 @@ def own_cases() -> tuple[Case, ...]:
     two[2][1].append(two[2][0][1].clone())
     one = own_words(rng, (4, 3, 6, 5), at_once=True)
     one[2][0].append(one[2][0][0].clone())
-    uneven = unequal(np.random.default_rng(64), (3, 6, 4, 5), (2, 4, 3))
+    uneven = unequal(np.random.default_rng(64), (1, 6, 4, 5), (2, 4, 3))
     same = own_words(rng, (3, 5))
     same = (same[0], same[0].clone(), *same[2:])
     apart = own_words(np.random.default_rng(123), (4, 3), (2,), scale=5.0)
