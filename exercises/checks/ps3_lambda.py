@@ -822,6 +822,23 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             end = self.end if self.to_end else 0.0
             return end + (self.start - end) * self.ratio**self.count
 
+    class EverCloser(Kept):
+        """Each step goes the share of a step of what is left of the way; it may end with them."""
+
+        ends = True
+
+        def step(self) -> None:
+            if self.count < self.steps or not self.ends:
+                self.count += 1
+                self.shown += (self.end - self.shown) / self.steps
+
+    class FallsAlone(right):
+        """λ moves while it is above its end."""
+
+        @property
+        def value(self) -> float:
+            return self.start if self.start < self.end else super().value
+
     class Falling(right):
         """The way's size, always taken away."""
 
@@ -1037,6 +1054,12 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             " end. What is the larger of a value and the end then?",
             *cut_from_below(right),
             *((*cut_from_below(unbounded), CutStepByStep) if right is Linear else ()),
+        ),
+        (
+            "falls_alone",
+            "Right for a λ that falls. One that is to rise stays at its start, as if it were there"
+            " already: a λ that is below its end may have its way before it.",
+            FallsAlone,
         ),
         (
             "distance_without_a_sign",
@@ -1261,6 +1284,8 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
                         for ratio in (0.5, 0.9, 0.95, 0.99)
                         for to_end in (True, False)
                     ),
+                    EverCloser,
+                    type("Endless", (EverCloser,), {"ends": False}),
                 ),
             )
             if right is Linear

@@ -1241,6 +1241,24 @@ STEP_MISCONCEPTIONS = told_apart(
     training_step,
     (
         *manners(),
+        *(
+            (
+                (
+                    "zero_lambda_replaced",
+                    "At λ = 0 your updates are those of another λ, as if 0 stood for a number that"
+                    " was not given. 0 is false in Python, as None is.",
+                    "2.2",
+                ),
+                {
+                    "way": Way(
+                        loss=lambda q, p, labels, lam, other=other: summed_losses(
+                            q, p, labels, lam or other
+                        )
+                    )
+                },
+            )
+            for other in (1.0, 0.5)
+        ),
         (
             (
                 "step_before_backward",
@@ -2583,6 +2601,7 @@ def evaluate(
     epsilon: float = EPSILON,
     wiped: float = 1.0,
     apart: bool = False,
+    first_alone: bool = False,
     **options: Any,
 ) -> Tensor:
     """The perplexity on held-out text; or the model's answers after it.
@@ -2592,19 +2611,28 @@ def evaluate(
     gradients are `switched_off`, the bits of its precision, and the gradients that it came with,
     which are half its parameters, times `wiped`. A model that does not train comes with
     parameters that want no gradient, and one that is looked at "partly" with an embedding that
-    wants none. A model that is looked at "later" is evaluated twice, and
-    between the two its parameters are halved.
+    wants none. A model that is looked at "later" is evaluated twice, and between the two its
+    parameters are halved. Where the `first_alone` is evaluated in that mode, the other batches are
+    run in the one in which the model came.
     """
-    weights = asked_last(weights, watch)
+    before, weights = doubled(weights), asked_last(weights, watch)
     mode = training if mode is None else mode
     batches = [batch for split in splits for batch in data[split]]
     if apart:
         batches = [text for batch in batches for text in in_texts(batch) if counted(text)]
+    others = []
+    if first_alone and training:
+        batches, others = batches[:1], batches[1:]
+        if watch == "later":  # the evaluation before has moved the mean
+            weights = [*weights[:3], moved(before, others), *weights[4:]]
     if watch not in AFTERWARDS:
-        return reduce(nats(weights, batches, mode, **options))
+        sums = nats(weights, batches, mode, **options) + nats(weights, others, True, **options)
+        return reduce(sums)
     after = doubled(weights)
     if mode and moves:
         after[3] = moved(after, batches)
+    if others:
+        after[3] = moved(after, others)
     left = leaves(training)
     bits = torch.tensor([epsilon], dtype=torch.float64).log2()
     off = switched_off(training)
@@ -2788,6 +2816,13 @@ EVALUATION_WAYS = (
         {"mode": None, "moves": False},
         {"mode": True, "moves": False},
         {"mode": True, "moves": False, "leaves": lambda training: True},
+    ),
+    (
+        "mode_put_back_too_soon",
+        "Right for a model that does not train. Of one that does only the first batch is evaluated,"
+        " and the others run in training mode, as if the mode were put back inside the loop.",
+        "3.2",
+        {"first_alone": True},
     ),
     (
         "on_training_data_in_training_mode",
@@ -3027,7 +3062,7 @@ EVALUATION_WAYS = (
         "Right for models that are not too bad. Of a very bad one your number is that of a loss"
         " that is cut off. How bad it is, is what was asked.",
         "1.1",
-        {"reduce": cut_off(20.0)},
+        *({"reduce": cut_off(most)} for most in (20.0, 15.0, 10.0)),
     ),
     (
         "gradients_wiped",

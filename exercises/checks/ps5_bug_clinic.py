@@ -469,6 +469,14 @@ SCALES = (
         {"heat": (-0.5, -0.5)},
     ),
     (
+        "one_model_at_another_temperature",
+        "Your student and your teacher are at two temperatures, as if the logits of one of them"
+        " were divided by T twice. Compare like with like.",
+        "1.1",
+        {"heat": (-2.0, -1.0)},
+        {"heat": (-1.0, -2.0)},
+    ),
+    (
         "t_squared_upside_down",
         "Your loss is that of a division by T². A gradient of a loss at temperature T is too small"
         " already; which way should the factor go?",

@@ -620,6 +620,13 @@ ENCODE_MISCONCEPTIONS = (
         for turn in (0, -1)
         for error in (ValueError, TypeError, IndexError, UnboundLocalError)
     ),
+    Misconception(
+        "ids_are_the_labels",
+        "Your ids have a −100 wherever your labels have one, as if both were one list."
+        " `labels = ids` gives a list a second name; it makes no second list.",
+        FINE_TUNING,
+        lambda messages: [encode(messages)[1]] * 2,
+    ),
     Misconception(*TURNS, FINE_TUNING, partial(encode, counts=by_place)),
     Misconception(*TURNS, FINE_TUNING, partial(encode, counts=by_place_after_the_system)),
     Misconception(*TURNS, FINE_TUNING, taking_turns),
@@ -1188,6 +1195,11 @@ def random_collate_cases(rng: np.random.Generator) -> Iterator[Case]:
 # Each term is a value per position, then a mean over the positions whose next token counts.
 
 Aligned = tuple[Tensor, Tensor, Tensor]  # student's and teacher's logits [B, L, V], labels [B, L]
+
+
+def token_mean_or_nan(losses: Tensor, labels: Tensor) -> Tensor:
+    """The mean over what counts, NaN where nothing does."""
+    return losses[labels != IGNORED].mean()
 
 
 def next_ones(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
@@ -1907,6 +1919,13 @@ LOSS_MISCONCEPTIONS = (
         *KD_SHIFTS,
         KD_SHIFTS[0]._replace(option=own_ones_but_last),
         Wrong(*FIRST_LOST, both_counted, FORMULA),
+    ),
+    Misconception(
+        *FIRST_LOST,
+        FORMULA,
+        partial(
+            answer_loss, aligned=both_counted, kd_aligned=own_ones_but_last, mean=token_mean_or_nan
+        ),
     ),
     *ways(
         answer_loss,
@@ -3935,7 +3954,7 @@ def own_cases() -> tuple[Case, ...]:
     two[2][1].append(two[2][0][1].clone())
     one = own_words(rng, (4, 3, 6, 5), at_once=True)
     one[2][0].append(one[2][0][0].clone())
-    uneven = unequal(np.random.default_rng(64), (1, 6, 4, 5), (2, 4, 3))
+    uneven = unequal(np.random.default_rng(64), (1, 8, 7, 9), (7, 8, 9))
     same = own_words(rng, (3, 5))
     same = (same[0], same[0].clone(), *same[2:])
     apart = own_words(np.random.default_rng(123), (4, 3), (2,), scale=5.0)
