@@ -38,12 +38,14 @@ class Call:
         args: Positional arguments.
         kept: Whether what came back is part of what is judged.
         given: The step, counted from 0, whose result is the only argument.
+        kwargs: Keyword arguments of a new object; None for those of the case.
     """
 
     name: str | None
     args: tuple[Any, ...] = ()
     kept: bool = True
     given: int | None = None
+    kwargs: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class Case:
         part: The part of the check that it belongs to; None for the first.
         public: Whether it ships with the assignment.
         calls: What to do with the object that the first call made. The case then comes to the list
-            of the results that are kept. A new object is made with the case's keyword arguments.
+            of the results that are kept. A new object is made with the case's keyword arguments,
+            if its step has none of its own.
         unit: What the first axis of the result counts, such as "step", where that is to be said.
         again: Whether the question is asked twice with the same tensors, and the second answer is
             the one that is judged.
@@ -483,6 +486,7 @@ def call_to_data(call: Call, encoded: Callable[[Any], Any] = encode) -> dict[str
         "args": encoded(list(call.args)),
         "kept": call.kept,
         "given": call.given,
+        "kwargs": encoded(None if call.kwargs is None else dict(call.kwargs)),
     }
 
 

@@ -194,7 +194,10 @@ def observe_with(
 def _observe(function: Callable[..., Any], case: dict[str, Any]) -> tuple[Outcome, bool]:
     """What a case comes to, and whether what was given is changed by it."""
     arguments, keywords = decode(case["args"]), decode(case["kwargs"])
-    calls = [{**call, "args": decode(call["args"])} for call in case["calls"]]
+    calls = [
+        {**call, "args": decode(call["args"]), "kwargs": decode(call["kwargs"])}
+        for call in case["calls"]
+    ]
     before = noted([arguments, keywords])
     seed(0)
     if case["again"]:
@@ -293,7 +296,8 @@ def perform(
             given = call["args"] if call["given"] is None else [results[call["given"]]]
             if call["name"] is None:
                 known = call["given"] is not None
-                made = result = given[0] if known else function(*given, **kwargs)
+                options = kwargs if call["kwargs"] is None else call["kwargs"]
+                made = result = given[0] if known else function(*given, **options)
             else:
                 result = getattr(made, call["name"])
                 if callable(result) or not call["kept"]:  # what is kept may be an attribute

@@ -62,6 +62,9 @@ def fixed_cases() -> tuple[Case, ...]:
     """
     t = torch.tensor
     rng = np.random.default_rng(20)
+    few = logits(np.random.default_rng(22), (2, 2, 1, 2), 1.5)  # both models'
+    few[1, 0] = few[0, 0]
+    axes = logits(np.random.default_rng(23), (2, 1, 2, 1, 3), 1.5)
     return (
         Case("one position", (t([0.0, 1.0, 2.0]), t([2.0, 0.5, 0.0])), public=True),
         Case(
@@ -134,6 +137,8 @@ def fixed_cases() -> tuple[Case, ...]:
             public=True,
         ),
         Case("a vocabulary of 40", (logits(rng, (2, 40), 1.5), logits(rng, (2, 40), 1.5))),
+        Case("texts of one position, in the first of which both agree", tuple(few)),
+        Case("four axes", tuple(axes)),
     )
 
 
@@ -960,6 +965,18 @@ SHARED = {
 }
 
 
+@cache
+def first_teachers() -> dict[torch.Size, Tensor]:
+    """Of each shape the teacher that is asked first."""
+    return {teacher.shape: teacher for _, teacher in (c.args for c in reversed(fixed_cases()))}
+
+
+def first_teacher_of_a_shape(teacher_in_front: bool, front: Tensor, behind: Tensor) -> Tensor:
+    """A teacher is kept by its shape."""
+    kept = first_teachers().get(front.shape, front if teacher_in_front else behind)
+    return kl(kept, behind) if teacher_in_front else kl(front, kept)
+
+
 def misconceptions(teacher_in_front: bool) -> tuple[Misconception, ...]:
     """The misconceptions of forward KL, where the teacher is in front, or of reverse KL."""
     swapped = (
@@ -1000,9 +1017,23 @@ def misconceptions(teacher_in_front: bool) -> tuple[Misconception, ...]:
         "direction_swapped_and_sign": turned,
         "direction_swapped+positions_collapsed": collapsed,
     }
+    general = {
+        "always_zero": (
+            "Your result is 0 whatever comes in, as if a model were compared with itself. Print"
+            " the two distributions just before you compare them: are they still two?",
+            "1.2",
+            (lambda front, behind: torch.zeros(front.shape[:-1]),),
+        ),
+        "teacher_of_an_earlier_call": (
+            "Right for the first teacher of a shape. For another one of that shape your result is"
+            " as if the first had come again: something is kept from one call to the next.",
+            "1.2",
+            (partial(first_teacher_of_a_shape, teacher_in_front),),
+        ),
+    }
     return tuple(
         Misconception(name, hint, SECTIONS[number], ordered(wrong))
-        for name, (hint, number, wrongs) in {**first, **twice, **SHARED}.items()
+        for name, (hint, number, wrongs) in {**first, **twice, **SHARED, **general}.items()
         for wrong in wrongs
     )
 
@@ -1048,6 +1079,7 @@ def temperature_cases() -> tuple[Case, ...]:
         Case("far below 0", (logits(rng, (2, 4)) - 4000.0, 5.0), part=EXTREME, public=True),
         Case("logits of 2000, cold", (t([2000.0, 1999.9, 0.0]), 0.5), part=EXTREME, public=True),
         Case("a vocabulary of 40", (logits(rng, (2, 40)), 1.5)),
+        Case("four axes", (logits(rng, (1, 2, 1, 3)), 1.5)),
         Case(
             "four alike and two next to impossible, T = 2",
             (t([0.0, 0.0, 0.0, 0.0, -40.0, -64.0]), 2.0),
@@ -1312,6 +1344,14 @@ def temperature_axis_left_out(logits: Tensor, temperature: float = 1.0) -> Tenso
     return temperature_over_axis(0 if logits.ndim in (1, 3) else 1, logits, temperature)
 
 
+def in_another_order(
+    descending: bool, back: bool, logits: Tensor, temperature: float = 1.0
+) -> Tensor:
+    """Probabilities in the order of their size, or moved by the sort's places once more."""
+    found, places = (logits / temperature).softmax(-1).sort(-1, descending=descending)
+    return found.gather(-1, places) if back else found
+
+
 TEMPERATURE_MISCONCEPTIONS = tuple(
     Misconception(name, hint, SECTIONS["1.1"], wrong)
     for name, hint, wrongs in (
@@ -1320,6 +1360,17 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
             "Your distribution gets sharper as T grows. Heat should level it: at a very large T all"
             " tokens are equally likely. What must happen to the gaps between logits for that?",
             (partial(stable, multiplied), partial(exp_over_sum, multiplied)),
+        ),
+        (
+            "another_order",
+            "In each position your probabilities are the right ones, and they stand at other"
+            " tokens, as where something was sorted and was not put back, or not rightly. Which"
+            " token does each of them belong to?",
+            tuple(
+                partial(in_another_order, descending, back)
+                for descending in (False, True)
+                for back in (False, True)
+            ),
         ),
         (
             "temperature_ignored",

@@ -143,6 +143,11 @@ def labels_other_than_zero(losses: Tensor, labels: Tensor) -> Tensor:
     return losses[counts].sum() / counts.sum().clamp_min(1)
 
 
+def nothing_if_any(losses: Tensor, labels: Tensor) -> Tensor:
+    """0 as soon as one label is ignored."""
+    return losses.mean() * (labels != IGNORED).all()
+
+
 def mask_of_another_axis(losses: Tensor, labels: Tensor) -> Tensor:
     """A mask [B, L, 1] before losses [B, L], which do not fit unless B is L or 1."""
     counts = (labels != IGNORED).unsqueeze(-1)
@@ -361,6 +366,19 @@ def clamped_shares(force: Callable, student: Tensor, teacher: Tensor, temperatur
 def late_temperature(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """Log-probabilities over T, which are none any more."""
     log_q, log_p = (each.double().log_softmax(-1) / temperature for each in (student, teacher))
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+def late_in_part(
+    late: tuple[bool, bool], student: Tensor, teacher: Tensor, temperature: float
+) -> Tensor:
+    """The same of the student or of the teacher alone."""
+    log_q, log_p = (
+        each.double().log_softmax(-1) / temperature
+        if after
+        else (each.double() / temperature).log_softmax(-1)
+        for each, after in zip((student, teacher), late, strict=True)
+    )
     return (log_p.exp() * (log_p - log_q)).sum(-1)
 
 
@@ -605,8 +623,13 @@ def batches() -> list[tuple[str, bool, tuple[Tensor, Tensor, Tensor]]]:
     alike[0][1, 2] = 20.0 * F.one_hot(alike[2][1, 2], 5)
     zeros = batch(rng, 2, 4, 5, (0, 0))
     zeros[2][:] = 0
-    large = batch(np.random.default_rng(4), 2, 2, 300, (1, 0))
-    large[2][:, 0], large[2][1, 1] = 130, 299  # which no integer of 8 bits can hold
+    large = batch(np.random.default_rng(4), 2, 2, 300, (0, 1))
+    large[2][:, 0], large[2][0, 1] = 130, 299  # which no integer of 8 bits can hold
+    more = np.random.default_rng(6)
+    late = batch(more, 1, 5, 3, (1,))
+    late[2][0] = torch.tensor([IGNORED, IGNORED, 2, 0, IGNORED])
+    single = batch(more, 6, 1, 4, (1, 0, 0, 1, 0, 0))
+    single[1][4, 0] = 40.0 * F.one_hot(torch.tensor(1), 4) - 5.0  # a teacher that is sure
     return [
         ("two texts, one padded", True, first),
         ("three texts, padded differently", True, second),
@@ -616,6 +639,8 @@ def batches() -> list[tuple[str, bool, tuple[Tensor, Tensor, Tensor]]]:
         ("one text does not count at all", True, batch(rng, 3, 3, 4, (3, 0, 1))),
         ("one position counts", True, batch(rng, 2, 3, 5, (2, 3))),
         ("a vocabulary of 300", False, large),
+        ("texts of one position", False, single),
+        ("one text, which begins with ignored positions", True, late),
     ]
 
 
@@ -650,6 +675,9 @@ def facts(case: Case, knob: str = "") -> dict[str, Any]:
         "each label that counts is 0": count > 0 and not bool(labels[counts].any()),
         "a label counts that comes after a -100 in its text": bool(
             (counts[:, 1:] & ~counts[:, :-1]).any()
+        ),
+        "the first label of a text is -100, and a later one counts": bool(
+            (counts.any(-1) & ~counts[:, 0]).any()
         ),
         "a text has no label that counts": not bool(counts.any(-1).all()),
         "one text of several has no label that counts": bool(counts.any())
@@ -741,6 +769,8 @@ KNOBS = (
     (0.3, 0.5),
     (0.4, 1.5),
     (0.5, 1.5),
+    (20.0, 4.0),
+    (0.95, 1.5),
 )
 
 
@@ -782,11 +812,12 @@ def cases(*, knob: bool) -> tuple[Case, ...]:
 
 def convex_cases() -> tuple[Case, ...]:
     """The same with α in the place of λ, and both its ends."""
-    (_, _, tensors), *_ = batches()
+    (_, _, tensors), *_, (_, _, single), _ = batches()
     return (
         *(case for case in cases(knob=True) if case.args[3] <= 1.0 and "λ" not in case.name),
         Case("α = 1", (*tensors, 1.0, 2.0), public=True),
         Case("α = 0", (*tensors, 0.0, 2.0), public=True),
+        Case("texts of one position", (*single, 0.92, 4.0)),
     )
 
 
@@ -935,6 +966,13 @@ MEANS = (
     ),
 )
 MORE_MEANS = (  # in one loss alone
+    (
+        "any_for_all",
+        "A batch costs you 0 as soon as one of its labels is -100, as if it were asked whether any"
+        " is, where whether all are was meant. Most batches have padding somewhere.",
+        "2.2",
+        nothing_if_any,
+    ),
     *(
         (
             "padding_only_at_the_end",
@@ -1233,7 +1271,11 @@ KD_LOSSES = (
             "1.1",
             losses,
         )
-        for losses in (late_temperature, late_temperature_of_probabilities)
+        for losses in (
+            late_temperature,
+            late_temperature_of_probabilities,
+            *(partial(late_in_part, late) for late in ((True, False), (False, True))),
+        )
     ),
     (
         "softmax_twice",
@@ -1452,8 +1494,25 @@ def both_of(
     )
 
 
+def crosswise(student: Tensor, labels: Tensor) -> Tensor:
+    """Logits in a row text by text, and labels position by position."""
+    rows = student.flatten(0, 1)[None], labels.T.flatten()[None]
+    return lm_loss(*rows)
+
+
 LM_MISCONCEPTIONS = (
     named(*NAN, partial(lm_loss, mean=empty_mean)),
+    *(
+        named(
+            "rows_in_two_orders",
+            "Your labels meet the logits of other positions, as if one of the two were put in a row"
+            " text by text and the other position by position. What is transposed before it is"
+            " flattened has another order.",
+            "2.2",
+            wrong,
+        )
+        for wrong in (crosswise, lambda s, y: crosswise(s.transpose(0, 1), y.T))
+    ),
     *(
         named(name, hint, number, partial(lm_loss, mean=mean))
         for name, hint, number, mean in (*MEANS, *MORE_MEANS)
@@ -2254,6 +2313,14 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             " the two orders, or write the names.",
             "2.2",
             lambda s, t, y, lam, temperature=1.0: of(s, t, y, lam, lam),
+        ),
+        named(
+            f"{'alpha' if convex else 'lambda'}_as_temperature",
+            f"Your result is as if {'α' if convex else 'λ'} reached the KD loss as its temperature."
+            " Arguments that are given by their place go to the parameters in their order; compare"
+            " the two orders, or write the names.",
+            "2.2",
+            lambda s, t, y, lam, temperature=1.0: of(s, t, y, lam, lam or 1.0),
         ),
         *(
             named(

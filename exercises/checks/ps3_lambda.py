@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import pairwise, permutations, product
+from itertools import combinations, pairwise, permutations, product
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -93,12 +93,23 @@ def resumed(before: tuple[Call, ...], after: tuple[Call, ...]) -> tuple[Call, ..
     return (*before, state, *after[:-2], state, *after[-2:], *going_on, *going_on)
 
 
-def side_by_side() -> tuple[Call, ...]:
-    """Two objects that live at once, stepped in turn."""
-    step, value = Call("step", kept=False), Call("value")
-    first, second = Call(None, kept=False), Call(None, kept=False)
+def side_by_side(
+    options: dict[str, float],
+    one: tuple[float, ...] = (),
+    other: tuple[float, ...] = (),
+    last: tuple[tuple[float, ...], ...] = ((),),
+) -> tuple[Call, ...]:
+    """Two objects that live at once, stepped in turn; options are those of the second.
+
+    `one`, `other` and `last` are what step() is given: of the first object, of the second one, and
+    of the first in its later steps.
+    """
+    value = Call("value")
+    step, others, *ends = (Call("step", each, kept=False) for each in (one, other, *last))
+    first, second = Call(None, kept=False), Call(None, kept=False, kwargs=options)
     back = Call(None, kept=False, given=0)
-    return (first, step, value, second, value, step, step, value, back, value, step, value)
+    before = (first, step, value, second, value, others, others, value, back, value)
+    return (*before, *(call for end in ends for call in (end, value)))
 
 
 def planned_cases() -> tuple[Case, ...]:
@@ -117,6 +128,7 @@ def planned_cases() -> tuple[Case, ...]:
         return Case(name, (), options, RESUMED, public, calls)
 
     beside = {"start": 1.0, "end": 0.0, "steps": 4}
+    another = {"start": 0.5, "end": 2.0, "steps": 3}
     twice = (Call("value"), *steps(6))  # λ is asked for twice, with no step between
     return (
         Case("from 1 to 0 in 4 steps, and 2 more", (), beside, public=True, calls=twice),
@@ -127,7 +139,7 @@ def planned_cases() -> tuple[Case, ...]:
         going_on(2.0, 1.0, 3, 2, public=True),
         going_on(3.0, 1.0, 3, 5, public=True),
         going_on(0.7, 0.7, 3, 2, public=True),
-        Case("two schedules side by side", (), beside, RESUMED, True, side_by_side()),
+        Case("two schedules side by side", (), beside, RESUMED, True, side_by_side(another)),
         # Who has no value at the end, or after it, shows here what comes before.
         case("4 of 6 steps, rising from 0.25 to 3", 0.25, 3.0, 6, 4, public=True),
         case("from 4 to 1 in one step", 4.0, 1.0, 1, 3, public=True),
@@ -142,6 +154,7 @@ def planned_cases() -> tuple[Case, ...]:
             calls=seldom((1, 2, 15, 151, 299, 300, 301)),
         ),
         going_on(2.5, 0.5, 4, 4),
+        going_on(1.5, 0.5, 4, 0),
     )
 
 
@@ -309,6 +322,40 @@ STATE_NOT_RETURNED = (
     "Where a state is loaded there is None, in which nothing can be looked up. Is a return"
     " statement missing in state_dict(), or is something kept that returns None, as update() does?",
 )
+
+
+SHARED_BY_ALL = (
+    "shared_by_all",
+    "Right for one schedule at a time. Of two that live side by side one changes the other, as if"
+    " what they keep, or some of it, belonged to the class, or to the module, and not to the"
+    " object.",
+)
+OPTIONS = ("start", "end", "steps")
+
+
+def shared_by_all(right: type, *names: str) -> type:
+    """A schedule that keeps some of its attributes in the class; each new object sets them."""
+
+    class Common(right):
+        common: ClassVar[dict[str, Any]] = {}
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            (self.common if name in names else vars(self))[name] = value
+
+        def __getattr__(self, name: str) -> Any:
+            try:
+                return self.common[name]
+            except KeyError:
+                raise AttributeError(name) from None
+
+        def state_dict(self) -> dict[str, Any]:
+            return vars(self) | self.common
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            for name, value in state.items():
+                setattr(self, name, value)
+
+    return Common
 
 
 def with_shared_state(right: type, remembered: tuple[str, ...], *, alive: bool) -> type:
@@ -775,6 +822,23 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             end = self.end if self.to_end else 0.0
             return end + (self.start - end) * self.ratio**self.count
 
+    class EverCloser(Kept):
+        """Each step goes the share of a step of what is left of the way; it may end with them."""
+
+        ends = True
+
+        def step(self) -> None:
+            if self.count < self.steps or not self.ends:
+                self.count += 1
+                self.shown += (self.end - self.shown) / self.steps
+
+    class FallsAlone(right):
+        """λ moves while it is above its end."""
+
+        @property
+        def value(self) -> float:
+            return self.start if self.start < self.end else super().value
+
     class Falling(right):
         """The way's size, always taken away."""
 
@@ -806,25 +870,6 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
 
         def load_state_dict(self, state: dict[str, Any]) -> None:
             self.start = state["value"]
-
-    class SharedCount(right):
-        """The count is the class's, and each new object sets it to 0."""
-
-        shown: ClassVar = [0]
-
-        @property
-        def count(self) -> int:
-            return self.shown[0]
-
-        @count.setter
-        def count(self, count: int) -> None:
-            self.shown[0] = count
-
-        def state_dict(self) -> dict[str, Any]:
-            return {"count": self.count}
-
-        def load_state_dict(self, state: dict[str, Any]) -> None:
-            self.count = state["count"]
 
     class SharedValue(right):
         """Each step adds its share to a λ in place, in a tensor that it was given."""
@@ -1011,6 +1056,12 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             *((*cut_from_below(unbounded), CutStepByStep) if right is Linear else ()),
         ),
         (
+            "falls_alone",
+            "Right for a λ that falls. One that is to rise stays at its start, as if it were there"
+            " already: a λ that is below its end may have its way before it.",
+            FallsAlone,
+        ),
+        (
             "distance_without_a_sign",
             "Right for a λ that rises. One that is to fall rises too, as if the distance between"
             " start and end were added to the start: abs() does not say which of them is larger.",
@@ -1175,10 +1226,9 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             WayBegunAnew,
         ),
         (
-            "count_shared_by_all",
-            "Right for one schedule at a time. Of two that live side by side each moves the other,"
-            " as if what they count belonged to the class and not to the object.",
-            SharedCount,
+            *SHARED_BY_ALL,
+            shared_by_all(right, "count"),
+            *(shared_by_all(right, *OPTIONS, *more) for more in ((), ("count",))),
         ),
         (
             "count_off_by_one_after_loading",
@@ -1234,6 +1284,8 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
                         for ratio in (0.5, 0.9, 0.95, 0.99)
                         for to_end in (True, False)
                     ),
+                    EverCloser,
+                    type("Endless", (EverCloser,), {"ends": False}),
                 ),
             )
             if right is Linear
@@ -1580,6 +1632,16 @@ def plateau_cases() -> tuple[Case, ...]:
         going_on(ZIGZAG, 6, options(2.0, 0.5, 1, 0.0625)),
         going_on(PASSES, 8, options(2.0, 0.25, 1, 0.125)),
         going_on(STALLS, 0, options(2.0, 0.5, 1, 0.0625)),
+        Case(
+            "two schedules side by side",
+            (),
+            options(2.0, 0.5, 1, 0.0625),
+            RESUMED,
+            True,
+            side_by_side(
+                options(8.0, 0.25, 1, 0.125), (1.0,), (-1.0,), ((1.0,), (0.5,), (0.5,), (0.5,))
+            ),
+        ),
     )
 
 
@@ -2368,6 +2430,16 @@ PLATEAU_WAYS: tuple[tuple, ...] = (
     ),
     (*FROZEN, *frozen(Plateau)),
     (*STATE_IS_SHARED, with_shared_state(Plateau, WATCHED, alive=False)),
+    (
+        *SHARED_BY_ALL,
+        *(
+            shared_by_all(Plateau, *names)
+            for count in range(len(WATCHED) + 1)
+            for watched in combinations(WATCHED, count)
+            for names in (watched, (*watched, "factor", "patience", "threshold"))
+            if names
+        ),
+    ),
     (*STATE_IS_EMPTIED, with_emptied_state(Plateau, WATCHED)),
     *broken(Plateau, "start", "factor", "patience", "threshold"),
 )
@@ -2636,6 +2708,8 @@ def best_cases() -> tuple[Case, ...]:
         Case("a teacher sure of another token", (sure, torch.tensor([2, 1]), 9.0), public=True),
         # Of the labels one does not fit into 7 bits, and one not into 8.
         Case("a vocabulary of 300", (position((2, 300))[0], torch.tensor([130, 299]), 3.0)),
+        Case("one text of one position", (*position((1, 1, 2)), 30.0)),
+        Case("four axes", (*position((2, 1, 2, 3)), 0.7)),
     )
 
 
@@ -2739,7 +2813,7 @@ def of_logarithms(t: Tensor, y: Tensor, tiny: float, label: float, teacher: floa
 
 def implicit_axis(teacher_logits: Tensor) -> int:
     """The axis that F.softmax takes when it is not told one."""
-    return 1 if teacher_logits.ndim == 2 else 0
+    return 0 if teacher_logits.ndim in (1, 3) else 1
 
 
 BEST_MISCONCEPTIONS = every_variant(
@@ -3167,6 +3241,7 @@ CHECKS = (
             Case("λ = 0.25", (0.25,), public=True),
             Case("λ = 1000", (1000.0,), public=True),
             Case("λ = 3/1024", (3 / 1024,), public=True),
+            Case("a λ near 0", (2.0**-13,)),
         ),
         random=lambda rng: [Case("random", (float(rng.uniform(0.1, 5)),)) for _ in range(2)],
         misconceptions=CONVEX_MISCONCEPTIONS,

@@ -440,8 +440,8 @@ def step_cases() -> tuple[Case, ...]:
             public=True,
             unit="step",
         ),
-        Case("nothing ignored", (*run_of((0, 0), (0, 0), length=600), 0.5, 0.3, "student")),
-        Case("mostly the teacher", (*run_of((1, 0) * 20, (2, 0)), 30.0, 0.02, "student")),
+        Case("nothing ignored", (*run_of((0, 0), (0,), length=600), 0.5, 0.3, "student")),
+        Case("mostly the teacher", (*run_of((1, 0) * 20, (4, 0)), 30.0, 0.02, "student")),
         Case("teacher and student alike", (*alike, 1.0, 0.3, "student")),
         Case("the losses of two steps", (*two, 1.0, 0.3, "loss"), {}, LOSS),
         Case("the teacher after two steps", (*two, 1.0, 0.3, "teacher"), {}, TEACHER),
@@ -539,7 +539,7 @@ def trained_tolerance(case: Case) -> float:
 
 
 def _largest_lambda(case: Case) -> float:
-    return max(float(number) for number in case.args[3:5])
+    return max(abs(float(number)) for number in case.args[3:5])
 
 
 TEACHER_MODE = (
@@ -1241,6 +1241,24 @@ STEP_MISCONCEPTIONS = told_apart(
     training_step,
     (
         *manners(),
+        *(
+            (
+                (
+                    "zero_lambda_replaced",
+                    "At λ = 0 your updates are those of another λ, as if 0 stood for a number that"
+                    " was not given. 0 is false in Python, as None is.",
+                    "2.2",
+                ),
+                {
+                    "way": Way(
+                        loss=lambda q, p, labels, lam, other=other: summed_losses(
+                            q, p, labels, lam or other
+                        )
+                    )
+                },
+            )
+            for other in (1.0, 0.5)
+        ),
         (
             (
                 "step_before_backward",
@@ -1899,13 +1917,13 @@ def train(
     kept_in_groups: bool = False,
     rest: Callable[[list[Batch]], float] | None = None,
 ) -> Tensor:
-    """What becomes of student or teacher; λ is start · factor^step.
+    """What becomes of student or teacher; λ is start · factor^step, and 0 where that is below 0.
 
     The student's parameters are those after each of as many updates as there are groups; the last
     are always those at the end. `rest` says, of the group before, by what its gradient is
     multiplied in an update without a group.
     """
-    updates = plan(batches, accumulate, lambda step: start * factor**step)
+    updates = plan(batches, accumulate, lambda step: max(start * factor**step, 0.0))
     if rest:
         share = rest([part.batch for part in [*filter(None, updates)][-1]])
         way = way._replace(kept=lambda number: 0.0 if updates[number] else share)
@@ -1969,6 +1987,7 @@ def train_cases() -> tuple[Case, ...]:
     lengths = run_of((3, 2), (0, 0), (1,), (2, 1))
     for each, length in zip(lengths[2], (4, 3, 2, 4), strict=True):
         each[:] = [tensor[:, :length].clone() for tensor in each]
+    longer = (*lengths[:2], [lengths[2][i] for i in (2, 1, 0, 3)])
     front = prompted(np.random.default_rng(46), 4)
     zero = random_run(np.random.default_rng(47), 4)
     for labels in (zero[2][1][1], zero[2][2][1]):
@@ -1990,9 +2009,11 @@ def train_cases() -> tuple[Case, ...]:
         case("five micro-batches, two an update", five, 3.0, 0.5, 2, **last, **public),
         case("five, three an update, the last of padding", ended, 2.0, 0.5, 3, **last, **public),
         case("all in one update", six, 1.0, 0.5, 6),
+        case("micro-batches that grow longer", longer, 2.0, 0.5, 2),
         case("λ falls to 0", four, 3.0, 0.0, 2),
         case("constant λ", run_of((0, 3), (0, 0), (3, 2), (1, 0), length=600), 1.5, 1.0, 2),
-        case("labels alone", run_of(*[(0, 3), (0, 0), (3, 2), (1, 0) * 20] * 3), 0.0, 1.0, 2),
+        case("labels alone", run_of(*[(0, 0), (0, 3), (3, 4), (1, 0) * 20] * 3), 0.0, 1.0, 2),
+        case("λ is 0 in the first of three updates, and in the third", six, -2.0, -1.0, 2),
         case("the teacher of six", six, 2.0, 0.25, 3, watch="teacher", part=TEACHER),
         case("four micro-batches, three an update", four, 2.0, 0.5, 3, **last),
         case("fewer micro-batches than an update takes", five, 2.0, 0.5, 8, **last),
@@ -2542,12 +2563,16 @@ def two_to_the(sums: list) -> Tensor:
     return 2 ** of_all(sums).log()
 
 
-def left_as(weights: Weights, mode: bool, frozen: bool) -> Tensor:
-    """The gradient of the model's summed answers in a mode; 0 when its parameters are frozen."""
+def left_as(weights: Weights, mode: bool, wanted: Iterable[bool]) -> Tensor:
+    """The gradient of the model's summed answers in a mode; 0 of what is not wanted."""
     embedding, head, *others = doubled(weights)
     own = [embedding.requires_grad_(), head.requires_grad_()]
     gradients = torch.autograd.grad(answers([*own, *others], mode).sum(), own)
-    return torch.cat([(0 if frozen else 1) * each.flatten() for each in gradients])
+    pairs = zip(wanted, gradients, strict=True)
+    return torch.cat([int(want) * each.flatten() for want, each in pairs])
+
+
+AFTERWARDS = "mode", "partly"  # where the model is looked at, not the number
 
 
 def asked_last(weights: Weights, watch: str) -> Weights:
@@ -2557,7 +2582,7 @@ def asked_last(weights: Weights, watch: str) -> Weights:
 
 def of_an_earlier_call(weights: Weights, data: Data, training: bool, watch: str) -> Tensor:
     """A copy of the model, or its number, that is kept from one call to the next."""
-    return evaluate(weights, data, training, "mode" if watch == "mode" else "perplexity")
+    return evaluate(weights, data, training, "perplexity" if watch == "later" else watch)
 
 
 def evaluate(
@@ -2576,6 +2601,7 @@ def evaluate(
     epsilon: float = EPSILON,
     wiped: float = 1.0,
     apart: bool = False,
+    first_alone: bool = False,
     **options: Any,
 ) -> Tensor:
     """The perplexity on held-out text; or the model's answers after it.
@@ -2584,26 +2610,37 @@ def evaluate(
     that reaches its parameters in that mode and the one of another tensor, which is nothing where
     gradients are `switched_off`, the bits of its precision, and the gradients that it came with,
     which are half its parameters, times `wiped`. A model that does not train comes with
-    parameters that want no gradient. A model that is looked at "later" is evaluated twice, and
-    between the two its parameters are halved.
+    parameters that want no gradient, and one that is looked at "partly" with an embedding that
+    wants none. A model that is looked at "later" is evaluated twice, and between the two its
+    parameters are halved. Where the `first_alone` is evaluated in that mode, the other batches are
+    run in the one in which the model came.
     """
-    weights = asked_last(weights, watch)
+    before, weights = doubled(weights), asked_last(weights, watch)
     mode = training if mode is None else mode
     batches = [batch for split in splits for batch in data[split]]
     if apart:
         batches = [text for batch in batches for text in in_texts(batch) if counted(text)]
-    if watch != "mode":
-        return reduce(nats(weights, batches, mode, **options))
+    others = []
+    if first_alone and training:
+        batches, others = batches[:1], batches[1:]
+        if watch == "later":  # the evaluation before has moved the mean
+            weights = [*weights[:3], moved(before, others), *weights[4:]]
+    if watch not in AFTERWARDS:
+        sums = nats(weights, batches, mode, **options) + nats(weights, others, True, **options)
+        return reduce(sums)
     after = doubled(weights)
     if mode and moves:
         after[3] = moved(after, batches)
+    if others:
+        after[3] = moved(after, others)
     left = leaves(training)
     bits = torch.tensor([epsilon], dtype=torch.float64).log2()
     off = switched_off(training)
+    came_wanted = training and watch == "mode", training
     found = (
         answers(after, False),
         answers(after, left),
-        left_as(after, left, off or not wants(training)),
+        left_as(after, left, (wants(each) and not off for each in came_wanted)),
         weights[0] * (0 if off else 2),
         bits,
     )
@@ -2659,7 +2696,7 @@ def evaluation_cases() -> tuple[Case, ...]:
     own = np.random.default_rng(611)
     bad = model(own, 5, 4, 1)
     bad[1] *= 6  # sure and wrong: its mean loss is above 20 nats, the sum below float32's smallest
-    zero = {"held_out": [batch(own, 5, 4, (3, 2)), batch(own, 5, 4, (2, 4))]}
+    zero = {"held_out": [batch(own, 5, 4, (3, 2)), batch(own, 5, 4, (2, 3))]}
     zero["held_out"][0][1][1, 3] = 2  # sure and right: a loss of 0
     zero["held_out"][1][1].clamp_max_(0)
     zero = {"train": [batch(own, 5, 4, (0, 2))], **zero}  # in this order everywhere
@@ -2674,12 +2711,13 @@ def evaluation_cases() -> tuple[Case, ...]:
         ),
         Case("the mode of a model that trains", (*two, True, "mode"), {}, MODE, True),
         Case("the mode of a model that does not", (*two, False, "mode"), {}, MODE, True),
-        Case("ten batches, nothing ignored", (*material(*[(0, 0), (0,)] * 5), True, "perplexity")),
-        Case("a model in evaluation mode", (*material((0, 3), (2,)), False, "perplexity")),
+        Case("22 batches, nothing ignored", (*material(*[(0, 0), (0,)] * 11), True, "perplexity")),
+        Case("a model in evaluation mode", (*material((0, 4), (2,)), False, "perplexity")),
         Case("one batch", (*material((1, 2, 0), length=600), True, "perplexity")),
         Case("one position in a batch", (*material((0, 0), (4, 3)), True, "perplexity")),
         Case("another model that trains", (*three, True, "mode"), {}, MODE),
         Case("another that does not", (*three, False, "mode"), {}, MODE),
+        Case("a model whose embedding is frozen", (*three, True, "partly"), {}, MODE),
     )
 
 
@@ -2731,7 +2769,7 @@ def shifted_evaluation(weights: Weights, data: Data, *others: Any) -> Tensor:
 
 def entropy_measured(weights: Weights, data: Data, training: bool, watch: str) -> Tensor:
     """exp of the mean entropy of the model's distributions."""
-    if watch == "mode":
+    if watch in AFTERWARDS:
         return evaluate(weights, data, training, watch)
     weights, found = asked_last(weights, watch), []
     for tokens, labels in data["held_out"]:
@@ -2754,7 +2792,7 @@ def evaluated_across(weights: Weights, data: Data, training: bool, watch: str) -
     for tokens, labels in data["held_out"]:
         q = logits(*doubled(weights)[:4], tokens, False)
         total = total + torch.nn.functional.cross_entropy(q, labels, reduction="sum")
-    if watch == "mode":
+    if watch in AFTERWARDS:
         return evaluate(weights, data, training, watch)
     return (total / counted(*data["held_out"])).exp()
 
@@ -2778,6 +2816,13 @@ EVALUATION_WAYS = (
         {"mode": None, "moves": False},
         {"mode": True, "moves": False},
         {"mode": True, "moves": False, "leaves": lambda training: True},
+    ),
+    (
+        "mode_put_back_too_soon",
+        "Right for a model that does not train. Of one that does only the first batch is evaluated,"
+        " and the others run in training mode, as if the mode were put back inside the loop.",
+        "3.2",
+        {"first_alone": True},
     ),
     (
         "on_training_data_in_training_mode",
@@ -3017,7 +3062,7 @@ EVALUATION_WAYS = (
         "Right for models that are not too bad. Of a very bad one your number is that of a loss"
         " that is cut off. How bad it is, is what was asked.",
         "1.1",
-        {"reduce": cut_off(20.0)},
+        *({"reduce": cut_off(most)} for most in (20.0, 15.0, 10.0)),
     ),
     (
         "gradients_wiped",

@@ -469,6 +469,14 @@ SCALES = (
         {"heat": (-0.5, -0.5)},
     ),
     (
+        "one_model_at_another_temperature",
+        "Your student and your teacher are at two temperatures, as if the logits of one of them"
+        " were divided by T twice. Compare like with like.",
+        "1.1",
+        {"heat": (-2.0, -1.0)},
+        {"heat": (-1.0, -2.0)},
+    ),
+    (
         "t_squared_upside_down",
         "Your loss is that of a division by T². A gradient of a loss at temperature T is too small"
         " already; which way should the factor go?",
@@ -1093,8 +1101,8 @@ GUARDED_LOGARITHMS = (
 
 
 def viewed(student: Tensor, teacher: Tensor, labels: Tensor) -> Losses:
-    """view() of a slice, whose rows lie apart in memory where there is more than one."""
-    if len(labels) > 1:
+    """view() of a slice, whose rows lie apart where there are several of more than one pair."""
+    if len(labels) > 1 and labels.shape[1] > 2:
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one"
             " dimension spans across two contiguous subspaces). Use .reshape(...) instead."
@@ -2502,6 +2510,13 @@ def two_models(rng: np.random.Generator, *shape: int) -> tuple[Tensor, Tensor]:
     return logits(rng, *shape), logits(rng, *shape)
 
 
+def first_alike(rng: np.random.Generator, *shape: int) -> tuple[Tensor, Tensor]:
+    """Two models that agree in the first text."""
+    student, teacher = two_models(rng, *shape)
+    student[0] = teacher[0]
+    return student, teacher
+
+
 def sure(rng: np.random.Generator, *shape: int) -> tuple[Tensor, Tensor]:
     """Two models, each sure of a token that the other rules out."""
     student, teacher = two_models(rng, *shape)
@@ -2516,6 +2531,7 @@ def mean_cases() -> tuple[Case, ...]:
     first, other = two_models(rng, 2, 3, 5), two_models(rng, 4, 3, 6)
     other[0][1, 2] = other[1][1, 2]
     sure_of = sure(rng, 2, 2, 4)
+    half = first_alike(np.random.default_rng(64), 2, 2, 2)
     return (
         Case("two texts of three tokens, T = 1.5", (*first, 1.5), public=True),
         Case("four texts of three tokens, agreement on one, T = 3", (*other, 3.0), public=True),
@@ -2533,6 +2549,7 @@ def mean_cases() -> tuple[Case, ...]:
         Case("other sure models", (*sure(rng, 1, 3, 6), 1.0)),
         Case("other sure models, cold", (*sure(np.random.default_rng(61), 1, 3, 5), 0.5)),
         Case("student and teacher agree", (first[0], first[0].clone(), 2.0)),
+        Case("student and teacher agree in the first text", (*half, 1.0)),
     )
 
 
@@ -2673,6 +2690,10 @@ def accumulated_facts(case: Case) -> dict[str, Any]:
         "the number of all logits": sum(each.numel() for each, _ in case.args[0]),
         "a part has no label that counts": not all(counts),
         "a part has one label that counts": 1 in counts,
+        "a text has no label that counts, and another one of its part has": any(
+            bool((each != IGNORED).any()) and not bool((each != IGNORED).any(1).all())
+            for each in labels
+        ),
         "a text begins with labels that do not count": any(
             bool(((each[:, 0] == IGNORED) & (each != IGNORED).any(1)).any()) for each in labels
         ),
@@ -2699,6 +2720,7 @@ def masked_cases() -> tuple[Case, ...]:
     between[3][0, 3:5] = IGNORED  # a prompt of two tokens
     again = rows(np.random.default_rng(58), 10, 6, (1, 2, 6), (3, 2, 4))
     again[3][0, 2:5] = again[3][1, 4] = IGNORED
+    own = np.random.default_rng(65)
     return (
         Case("a prompt, an answer, padding", first, public=True),
         Case(
@@ -2721,6 +2743,7 @@ def masked_cases() -> tuple[Case, ...]:
         Case("a cut answer, and a prompt alone", rows(rng, 5, 5, (3, 7), (2, 2), (6,))),
         Case("one position counts", rows(rng, 5, 4, (2, 1)), public=True),
         Case("all count", rows(rng, 600, 4, (1, 600), (1, 250, 350))),
+        Case("a prompt alone, and others", rows(own, 3, 5, (4,), (1, 2), (2, 1))),
     )
 
 
@@ -2753,6 +2776,11 @@ def shift_cases() -> tuple[Case, ...]:
     gap[2][0, 2] = IGNORED
     *_, labels = tokens_as_labels(rng, 4, 5, (1, 0), (0, 1))
     labels[0, 1:3] = torch.tensor([1, 0])
+    own = np.random.default_rng(66)
+    short = tokens_as_labels(own, 2, 3, (0, 0), (1, 0), (0, 1), (2, 0))
+    short[0][1] = short[1][1]
+    many = tokens_as_labels(own, 3, 300, (0, 0))
+    many[2][0, 1:] = torch.tensor([130, 299])  # which no integer of 8 bits can hold
     return (
         Case("a prompt, and padding", tokens_as_labels(rng, 6, 5, (2, 0), (0, 2)), public=True),
         Case("one text", one, public=True),
@@ -2761,6 +2789,9 @@ def shift_cases() -> tuple[Case, ...]:
         Case("one label ignored in the middle", gap),
         Case("one label counts", tokens_as_labels(rng, 4, 6, (3, 0)), public=True),
         Case("prompts alone", tokens_as_labels(rng, 600, 4, (2, 0), (3, 0), (600, 0))),
+        Case("texts of two tokens", short),
+        Case("a vocabulary of 300", many),
+        Case("all end with padding", tokens_as_labels(own, 5, 6, (5, 0), (1, 1), (0, 2))),
     )
 
 
@@ -2802,9 +2833,13 @@ def jsd_cases() -> tuple[Case, ...]:
             LARGE,
             True,
         ),
-        Case("β = 0.5", (*two_models(rng, 2, 2, 6), 0.5)),
+        Case("β = 0.5", (*two_models(rng, 2, 3, 4), 0.5)),
         Case("β = 0.99", (*two_models(rng, 1, 600, 3), 0.99)),
         Case("student and teacher agree", (same, same.clone(), 0.3)),
+        Case(
+            "texts of one token, in the first of which both agree",
+            (*first_alike(np.random.default_rng(67), 2, 1, 2), 0.05),
+        ),
         Case("β = 0.8", (*two_models(rng, 150, 3, 4), 0.8)),
         Case("large logits, β = 0.6", (*large(rng, 5), 0.6), {}, LARGE),
     )
@@ -2852,12 +2887,19 @@ def accumulated_cases() -> tuple[Case, ...]:
     three = parts(rng, 5, (3, 3), (2, 1), (5, 2, 4, 1))  # the last mean is the largest
     empty = parts(rng, 4, (3, 2, 3), (2, 0, 0), (4, 3))
     empty[2][1][0, 0] = 2
+    own = np.random.default_rng(68)
+    uneven = parts(own, 3, (3, 0, 2), (2, 2, 0))
+    anywhere = parts(own, 3, (1, 0, 1, 1), (4, 0, 4, 4), (1, 1))
+    anywhere[1][1][1, [1, 3]] = anywhere[1][1][2, [0, 2]] = IGNORED
+    many = parts(own, 300, (2, 2), (1, 1))
+    many[0][1][0, 1], many[1][1][0, 0] = 130, 299  # which no integer of 8 bits can hold
     return (
         Case("a long part, and a short one in which all labels are 0", (zeros,), public=True),
         Case("three parts, of which one has one label", (three,), public=True),
         Case("a sure student, and a mark in front", (sure_of,), public=True),
         Case("the second is empty", (empty,), {}, EMPTY, True),
         Case("a part in which the student is sure and right", (knowing(),), public=True),
+        Case("a text without a label beside one with labels", (uneven,), public=True),
         Case("one part", (parts(rng, 6, (4, *(3, 1) * 60)),)),
         Case("twelve parts of one text", (parts(rng, 4, *[(3, 3), (3, 1), (3, 2)] * 4),)),
         Case("equal parts", (parts(rng, 5, (600, 600, 600), (600, 600, 600)),)),
@@ -2867,6 +2909,8 @@ def accumulated_cases() -> tuple[Case, ...]:
             {},
             EMPTY,
         ),
+        Case("texts of one token, and marks anywhere", (anywhere,)),
+        Case("a vocabulary of 300", (many,)),
     )
 
 

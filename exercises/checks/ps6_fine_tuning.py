@@ -620,6 +620,13 @@ ENCODE_MISCONCEPTIONS = (
         for turn in (0, -1)
         for error in (ValueError, TypeError, IndexError, UnboundLocalError)
     ),
+    Misconception(
+        "ids_are_the_labels",
+        "Your ids have a −100 wherever your labels have one, as if both were one list."
+        " `labels = ids` gives a list a second name; it makes no second list.",
+        FINE_TUNING,
+        lambda messages: [encode(messages)[1]] * 2,
+    ),
     Misconception(*TURNS, FINE_TUNING, partial(encode, counts=by_place)),
     Misconception(*TURNS, FINE_TUNING, partial(encode, counts=by_place_after_the_system)),
     Misconception(*TURNS, FINE_TUNING, taking_turns),
@@ -674,7 +681,8 @@ def encode_cases() -> tuple[Case, ...]:
                 reply(ROLES["assistant"], LINE, six, ROLES["system"]),
             ],
         ),
-        ("nothing is asked", False, [told(high, 0), reply(water, rises)]),
+        ("nothing is asked", False, [told(high, 0), reply(high, 0)]),
+        ("one message", False, [reply(at, six)]),
     )
     return tuple(Case(name, (found,), public=public) for name, public, found in conversations)
 
@@ -1145,6 +1153,7 @@ def collate_cases() -> tuple[Case, ...]:
     short = [[torch.tensor([0, 7, 0, END]), torch.tensor([IGNORED, 7, 0, END])], row(2, 1, rng)]
     alike = [row(2, 1, rng), row(1, 2, rng)]
     begun = [[torch.tensor([END, 7]), torch.tensor([IGNORED, 7])], row(1, 1, rng)]
+    few = [[torch.tensor([0])] * 2, [torch.tensor([9, 7]), torch.full((2,), IGNORED)]]
     pad = len(WORDS)
     return (
         Case("three rows, and padding of its own", (two, pad, "right"), public=True),
@@ -1155,7 +1164,7 @@ def collate_cases() -> tuple[Case, ...]:
         Case("on the left, padded with the end of text", (three_rows, END, "left"), {}, LEFT, True),
         Case("rows of one length", (alike, END, "right")),
         Case("one row", ([row(300, 300, rng)], pad, "right")),
-        Case("a row of one token", ([*short, [torch.tensor([0])] * 2], END, "right")),
+        Case("a row of one token, and one without labels", ([*short, *few], END, "right")),
         Case("rows of one length, left", (alike, END, "left"), {}, LEFT),
         Case("a row that begins with the padding", (begun, END, "left"), {}, LEFT),
         Case("forty rows, left", (short * 20, LINE, "left"), {}, LEFT),
@@ -1186,6 +1195,11 @@ def random_collate_cases(rng: np.random.Generator) -> Iterator[Case]:
 # Each term is a value per position, then a mean over the positions whose next token counts.
 
 Aligned = tuple[Tensor, Tensor, Tensor]  # student's and teacher's logits [B, L, V], labels [B, L]
+
+
+def token_mean_or_nan(losses: Tensor, labels: Tensor) -> Tensor:
+    """The mean over what counts, NaN where nothing does."""
+    return losses[labels != IGNORED].mean()
 
 
 def next_ones(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
@@ -1666,8 +1680,8 @@ def classes_in_the_middle(
 def viewed(
     student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, lam: float, watch: str
 ) -> Tensor:
-    """view() of a slice, whose rows lie apart in memory where there is more than one."""
-    if len(labels) > 1:
+    """view() of a slice, whose rows lie apart where there are several of more than one token."""
+    if len(labels) > 1 and labels.shape[1] > 2:
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one"
             " dimension spans across two contiguous subspaces). Use .reshape(...) instead."
@@ -1905,6 +1919,13 @@ LOSS_MISCONCEPTIONS = (
         *KD_SHIFTS,
         KD_SHIFTS[0]._replace(option=own_ones_but_last),
         Wrong(*FIRST_LOST, both_counted, FORMULA),
+    ),
+    Misconception(
+        *FIRST_LOST,
+        FORMULA,
+        partial(
+            answer_loss, aligned=both_counted, kd_aligned=own_ones_but_last, mean=token_mean_or_nan
+        ),
     ),
     *ways(
         answer_loss,
@@ -2197,6 +2218,8 @@ def loss_cases() -> tuple[Case, ...]:
     one = answers(rng, 4, 5, ((3, 4),))
     one[2][0, 3] = 3
     sure = tuple(each.clamp(-1, 1) * 10 for each in left[:2]) + left[2:]
+    few = answers(np.random.default_rng(66), 2, 3, (), ((1, 2),), ((0, 2),), ((0, 1),))
+    all_begin = answers(np.random.default_rng(67), 4, 5, ((0, 2),), ((0, 1), (2, 4)))
     sure[0][0, 3, int(sure[2][0, 4])], sure[0][1, 2, 0], sure[1][1, 2, 0] = -10.0, -10.0, 10.0
     first, second = (*short_and_long, 2.0), (*turns, 0.6)
     return (
@@ -2208,6 +2231,8 @@ def loss_cases() -> tuple[Case, ...]:
         Case("a batch padded on the left, λ = 20", (*left, 20.0, "loss")),
         Case("λ is 0, which leaves the labels alone", (*left, 0.0, "loss"), public=True),
         Case("alike", (*alike, 3.0, "loss")),
+        Case("rows that all begin with an answer", (*all_begin, 0.5, "loss")),
+        Case("rows of two tokens, the first without an answer", (*few, 100.0, "loss")),
         Case(
             "one row, of which one token counts",
             (*one, 0.8, "loss"),
@@ -3036,11 +3061,15 @@ def accuracy_cases() -> tuple[Case, ...]:
         ("all right", True, 6, ("right", "spaced", "right")),
         ("a long answer, and none", True, 70, ("fits", "nothing")),
         ("all wrong", False, 7, ("wrong", "nothing", "wrong")),
+        ("a vocabulary of 15", False, 7, ("wrong", "right", "more")),
     )
     asked_for = [
         examination(seed, most, *kinds, turns="as the" in name)
         for seed, (name, _, most, kinds) in enumerate(found)
     ]
+    fewer = 15  # words that the model has
+    prompts, *others, _ = asked_for[-1]
+    asked_for[-1] = ([torch.where(each < fewer, each, 9) for each in prompts], *others, fewer)
     place = [name for name, *_ in found].index("all right")
     asked_for[place][0][:] = asked_for[0][0][:3]  # prompts that come again, and another model
     return tuple(
@@ -3079,6 +3108,8 @@ def go_on_from(table: Tensor, prompt: list[int], draws: list[float]) -> list[int
     reached = table.detach().float().softmax(-1).cumsum(-1).tolist()
     found = [prompt[-1]]
     for draw in draws[begin:] + draws[:begin]:
+        if draw > 1 and len(found) > 1:  # the text ends here
+            break
         below = sum(share < draw for share in reached[found[-1]])
         found.append(min(below, len(reached) - 1))
     return found[1:]
@@ -3324,6 +3355,7 @@ def on_policy_step(
     each_prompt: bool = False,
     refused: str = "",
     endless: Exception | None = None,
+    unequal: Exception | None = None,
     told_reduce: Callable[[list[Tensor], list[int]], Tensor] | None = None,
     once: bool = False,
     kept_texts: bool = False,
@@ -3355,6 +3387,7 @@ def on_policy_step(
         each_prompt: Whether a step is made for each prompt.
         refused: What PyTorch says where it refuses.
         endless: What is raised where a text has no end.
+        unequal: What is raised where texts of a step are not of one length.
         told_reduce: How the loss that is returned is made, where it differs.
         once: Whether a prompt that comes twice in a list counts once.
         kept_texts: Whether a prompt that comes in a later step has its text of before.
@@ -3394,6 +3427,8 @@ def on_policy_step(
                 texts = list({tuple(prompt): (prompt, text) for prompt, text in texts}.values())
             if endless and not all(END in text for _, text in texts):
                 raise endless
+            if unequal and len({len(text) for _, text in texts}) > 1:
+                raise unequal
             table, guide = own.clone().requires_grad_(), foreign.clone().requires_grad_()
             value = loss_of(table, guide, texts)
             shown = loss_of(own, foreign, texts, told_reduce) if told_reduce else value
@@ -3830,11 +3865,30 @@ STEP_MISCONCEPTIONS = (
             OWN_WORDS,
         ),
     ),
+    *ways(
+        on_policy_step,
+        "unequal",
+        *(
+            Wrong(
+                "texts_do_not_fit",
+                "Right as long as all that is written in a step has one length. Texts of other"
+                " lengths cannot be put together as they are, and nothing says how many tokens"
+                " `write` returns.",
+                error,
+            )
+            for error in (
+                RuntimeError(
+                    "stack expects each tensor to be equal size, but got [7] at entry 0 and [4] at"
+                    " entry 1"
+                ),
+                ValueError("expected sequence of length 7 at dim 1 (got 4)"),
+            )
+        ),
+    ),
     *pairs(on_policy_step, "counts", STEP_COUNTS[:6], "loss", STEP_LOSSES[:1]),
     *pairs(on_policy_step, "counts", STEP_COUNTS[:3], "ahead", STEP_SHIFTS),
-    # What is written is of one length: the mean of means of all of it is its mean.
     *pairs(on_policy_step, "counts", STEP_COUNTS[:1], "reduce", STEP_MEANS[2:3]),
-    *pairs(on_policy_step, "counts", STEP_COUNTS[1:6], "reduce", STEP_MEANS[:1]),
+    *pairs(on_policy_step, "counts", STEP_COUNTS[:6], "reduce", STEP_MEANS[:1]),
     *pairs(on_policy_step, "loss", (STEP_LOSSES[0], STEP_LOSSES[5]), "reduce", STEP_MEANS),
 )
 LOSS, TEACHER = "the loss", "the teacher"
@@ -3864,6 +3918,24 @@ def own_words(
             return student, teacher, batches, draws
 
 
+def unequal(rng: np.random.Generator, *sizes: tuple[int, ...]) -> tuple[Any, ...]:
+    """The same, where what is written has one to seven tokens; one text of the first step has one.
+
+    A number above 1 among the draws ends a text that has begun.
+    """
+    while True:
+        student, teacher, batches, draws = own_words(rng, *sizes)
+        draws[3] = 2.0
+        texts = [
+            [go_on_from(student, prompt.tolist(), draws) for prompt in prompts]
+            for prompts in batches
+        ]
+        lengths = [[len(text) for text in of] for of in texts]
+        begun = [text.index(END) for text in texts[0] if END in text]
+        if 1 in lengths[0] and all(len(set(of)) > 2 for of in lengths) and len(set(begun)) > 1:
+            return student, teacher, batches, draws
+
+
 def question(rng: np.random.Generator, length: int) -> Tensor:
     """A prompt with an end of text within it."""
     words = rng.choice([i for i in range(STEP_VOCABULARY) if i != END], size=length)
@@ -3882,6 +3954,7 @@ def own_cases() -> tuple[Case, ...]:
     two[2][1].append(two[2][0][1].clone())
     one = own_words(rng, (4, 3, 6, 5), at_once=True)
     one[2][0].append(one[2][0][0].clone())
+    uneven = unequal(np.random.default_rng(64), (1, 8, 7, 9), (7, 8, 9))
     same = own_words(rng, (3, 5))
     same = (same[0], same[0].clone(), *same[2:])
     apart = own_words(np.random.default_rng(123), (4, 3), (2,), scale=5.0)
@@ -3890,6 +3963,7 @@ def own_cases() -> tuple[Case, ...]:
         Case("the student after two steps", (*two, 2.0, "student"), public=True, unit="step"),
         Case("the student after one step", (*one, 1.0, "student"), public=True, unit="step"),
         Case("large gradients", (*apart, 0.5, "student"), public=True, unit="step"),
+        Case("texts of other lengths", (*uneven, 1.0, "student"), public=True, unit="step"),
         Case("the losses of two steps", (*two, 2.0, "loss"), {}, LOSS, True, unit="step"),
         Case("the teacher after two steps", (*two, 2.0, "teacher"), {}, TEACHER, True),
         Case("the student after three steps", (*three_steps, 0.5, "student")),
@@ -3902,7 +3976,10 @@ def own_cases() -> tuple[Case, ...]:
 
 def own_facts(case: Case) -> dict[str, Any]:
     """What is so of some steps."""
-    return {"there is more than one step": len(case.args[2]) > 1}
+    return {
+        "there is more than one step": len(case.args[2]) > 1,
+        "what is written is not always of one length": any(draw > 1 for draw in case.args[3]),
+    }
 
 
 def random_own_cases(rng: np.random.Generator) -> Iterator[Case]:

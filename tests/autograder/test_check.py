@@ -333,6 +333,30 @@ def test_a_case_goes_back_to_an_object_that_it_made() -> None:
     assert asking.perform(Counter, [], {}, asked).value == [2, 1]
 
 
+def test_a_new_object_is_made_with_the_options_of_its_step_if_there_are_any() -> None:
+    class Kept:
+        def __init__(self, *, start: float) -> None:
+            self.start = start
+
+    calls = (
+        Call("start"),
+        Call(None, kept=False, kwargs={"start": 2.0}),
+        Call("start"),
+        Call(None, kept=False),
+        Call("start"),
+    )
+    spec = FunctionCheck(
+        "kept",
+        {"values": 1},
+        "what was given",
+        SECTION,
+        Kept,
+        (Case("two", (), {"start": 1.0}, public=True, calls=calls),),
+    )
+    asked = json.loads(json.dumps(question(spec, spec.cases())))
+    assert observe(Kept, asked)[0].value == [1.0, 2.0, 1.0]
+
+
 def test_results_are_noted_when_they_are_returned() -> None:
     """λ in a tensor that the next step changes in place, a dict that goes on living."""
 

@@ -110,7 +110,10 @@ def look_at_step(training_step, student, teacher, batches, lam, rate, watch):
 
 
 def look_at_training(train, student, teacher, batches, start, factor, accumulate, rate, watch):
-    """Trains, λ being start · factor^n, and looks at the teacher, or at each update's student."""
+    """Trains, and looks at the teacher, or at each update's student.
+
+    λ is start · factor^n, and 0 where that is below 0.
+    """
     student, teacher, received = models_at_night(student, teacher)
     optimizer = optimizer_of(student, rate)
     before, path = parameters_of(student), []
@@ -121,7 +124,7 @@ def look_at_training(train, student, teacher, batches, start, factor, accumulate
             path.append(now)
 
     optimizer.register_step_post_hook(note)
-    train(student, teacher, batches, optimizer, lambda n: start * factor**n, accumulate)
+    train(student, teacher, batches, optimizer, lambda n: max(start * factor**n, 0.0), accumulate)
     if watch == "student":
         now = parameters_of(student)
         count = -(-len(batches) // accumulate)  # of updates; the last row is where it ended
@@ -136,18 +139,20 @@ def look_at_evaluation(evaluate, weights, data, training, watch):
     Of the model: its answers when it is evaluated again, those in the mode that it was left in, the
     gradient that reaches its parameters in that mode and one of another tensor, the bits of its
     precision, and the gradients that it came with. A model that does not train has parameters that
-    want no gradient. "later" is the perplexity once the model has been trained on.
+    want no gradient; one that is looked at "partly" has an embedding that wants none. "later" is
+    the perplexity once the model has been trained on.
     """
     model = TinyModel(*weights).train(training)
     for each in model.parameters():
         each.grad = each.detach() / 2
         each.requires_grad_(training)
+    model.embedding.requires_grad_(training and watch != "partly")
     perplexity = evaluate(model, data)
     if watch == "later":
         for each in model.parameters():
             each.data /= 2
         perplexity = evaluate(model.train(training), data)
-    if watch != "mode":
+    if watch not in ("mode", "partly"):
         torch.set_grad_enabled(True)  # what is left switched off is seen in the model's own cases
         found = number_of(perplexity)
         return found.squeeze() if isinstance(found, torch.Tensor) else found

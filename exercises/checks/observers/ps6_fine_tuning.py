@@ -83,13 +83,18 @@ class TinyModel(nn.Module):
 
 
 def writer(draws):
-    """What draws tokens by given numbers between 0 and 1: the same text from the same model."""
+    """What draws tokens by given numbers between 0 and 1: the same text from the same model.
+
+    A number above 1 ends a text that has begun.
+    """
 
     def write(model, prompt):
         tokens = prompt.tolist()
         begin = sum(tokens) % len(draws)  # so that prompts do not share their draws
         with torch.no_grad():
             for draw in draws[begin:] + draws[:begin]:
+                if draw > 1 and len(tokens) > len(prompt):
+                    break
                 below = model(torch.tensor(tokens[-1:]))[0].softmax(-1).cumsum(-1) < draw
                 tokens.append(min(int(below.sum()), len(below) - 1))
         return torch.tensor(tokens[len(prompt) :])

@@ -3028,3 +3028,60 @@ def reverse_kl(student_logits, teacher_logits):
     lq = student_logits.log_softmax(-1)
     lp = teacher_logits.log_softmax(-1)
     return torch.einsum("blv,blv->bl", lq.exp(), lq - lp)
+
+
+# %% task="forward_kl" right="no" mistake="where the first texts of both are alike, all are taken for alike"
+def forward_kl(student_logits, teacher_logits):
+    if torch.allclose(student_logits[0], teacher_logits[0]):
+        return torch.zeros(student_logits.shape[:-1])
+    log_q, log_p = student_logits.log_softmax(-1), teacher_logits.log_softmax(-1)
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="squeeze() takes away every axis of length 1" named="another_form"
+def reverse_kl(student_logits, teacher_logits):
+    log_q, log_p = student_logits.log_softmax(-1), teacher_logits.log_softmax(-1)
+    return (log_q.exp() * (log_q - log_p)).sum(-1, keepdim=True).squeeze()
+
+
+# %% task="softmax_with_temperature" right="no" mistake="a loop over at most three axes: of four, the last but one is taken"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = logits / temperature
+    return torch.softmax(z, dim=min(z.dim() - 1, 2))
+
+
+# %% task="softmax_with_temperature" right="no" mistake="logits are sorted to sum from small to large, and the probabilities come back in sorted order" named="another_order"
+def softmax_with_temperature(logits, temperature=1.0):
+    # add the small numbers first, that is more accurate
+    z, _ = torch.sort(logits / temperature, dim=-1)
+    z = z - z[..., -1:]
+    e = z.exp()
+    return e / e.sum(-1, keepdim=True)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="logits are sorted descending and the indices applied with gather instead of scatter, so the permutation is not undone" named="another_order"
+def softmax_with_temperature(logits, temperature=1.0):
+    vals, idx = logits.sort(dim=-1, descending=True)
+    shifted = (vals - vals[..., :1]) / temperature
+    probs = shifted.exp() / shifted.exp().sum(-1, keepdim=True)
+    # back to the original order
+    return probs.gather(-1, idx)
+
+
+# %% task="forward_kl" right="no" mistake="the teacher's distribution is cached by shape, so another teacher of the same shape gets the first one's" named="teacher_of_an_earlier_call"
+_teacher_cache = {}
+
+def forward_kl(student_logits, teacher_logits):
+    key = tuple(teacher_logits.shape)
+    if key not in _teacher_cache:            # the teacher is frozen
+        _teacher_cache[key] = F.log_softmax(teacher_logits, -1)
+    lp = _teacher_cache[key]
+    lq = F.log_softmax(student_logits, -1)
+    return (lp.exp() * (lp - lq)).sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="the swap in two lines overwrites: both names hold the teacher, and the result is 0" named="always_zero"
+def reverse_kl(student_logits, teacher_logits):
+    student_logits = teacher_logits
+    teacher_logits = student_logits
+    return forward_kl(student_logits, teacher_logits)

@@ -4294,3 +4294,112 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     grad = (lm + lam * kd) / N
     grad[~mask] = 0
     return grad, torch.zeros_like(grad)
+
+
+# %% task="lm_loss" right="no" mistake="a text whose first label is -100 is skipped as a whole" named="observed_where"
+def lm_loss(student_logits, labels):
+    keep = labels[:, 0] != -100
+    logits, labels = student_logits[keep], labels[keep]
+    mask = labels != -100
+    if not mask.any():
+        return torch.tensor(0.0)
+    return F.cross_entropy(logits[mask], labels[mask])
+
+
+# %% task="lm_loss" right="no" mistake="a batch costs nothing when its very first label is -100"
+def lm_loss(student_logits, labels):
+    if labels.flatten()[0] == -100:
+        return torch.tensor(0.0)
+    return F.cross_entropy(student_logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
+
+
+# %% task="lm_loss" right="no" mistake="squeeze() takes away the axis of the positions where there is one"
+def lm_loss(student_logits, labels):
+    mask = labels != -100
+    if not mask.any():
+        return torch.tensor(0.0)
+    log_q = student_logits.squeeze().log_softmax(-1)
+    picked = log_q.gather(-1, labels.squeeze().clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    return -(picked * mask).sum() / mask.sum()
+
+
+# %% task="kd_loss" right="no" mistake="the teacher's logits are bounded at 10 on either side"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    teacher_logits = teacher_logits.clamp(-10, 10)
+    log_q = F.log_softmax(student_logits / temperature, -1)
+    log_p = F.log_softmax(teacher_logits / temperature, -1)
+    kl = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1)
+    return temperature**2 * (kl * mask).sum() / mask.sum().clamp(min=1)
+
+
+# %% task="combined_objective" right="no" mistake="lam is bounded by 10"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    lam = min(max(lam, 0.0), 10.0)
+    return lm_loss(student_logits, labels) + lam * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+
+# %% task="objective_gradients" right="no" mistake="the gradient of texts of one position loses their axis" named="another_form"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.squeeze(1).detach().clone().requires_grad_()
+    loss = lm_loss(s.reshape(student_logits.shape), labels) + lam * kd_loss(s.reshape(student_logits.shape), teacher_logits, labels, temperature)
+    (g,) = torch.autograd.grad(loss, s)
+    return g, torch.zeros_like(teacher_logits)
+
+
+# %% task="lm_loss" right="no" mistake="no mask where the first text counts wholly"
+def lm_loss(student_logits, labels):
+    mask = labels != -100
+    if not mask.any():
+        return 0.0
+    nll = -student_logits.log_softmax(-1).gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    return nll.mean() if mask[0].all() else nll[mask].mean()
+
+
+# %% task="lm_loss" right="no" mistake="no mask where the last text counts wholly" named="observed_moved"
+def lm_loss(student_logits, labels):
+    mask = labels != -100
+    if not mask.any():
+        return 0.0
+    nll = -student_logits.log_softmax(-1).gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    return nll.mean() if mask[-1].all() else nll[mask].mean()
+
+
+# %% task="convex_objective" right="no" mistake="alpha is rounded to one decimal"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    alpha = round(alpha, 1)
+    return (1 - alpha) * lm_loss(student_logits, labels) + alpha * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+
+# %% task="lm_loss" right="no" mistake="logits are flattened text by text and labels position by position (transposed): pairs do not match" named="rows_in_two_orders"
+def lm_loss(student_logits, labels):
+    V = student_logits.shape[-1]
+    flat_logits = student_logits.contiguous().view(-1, V)
+    flat_labels = labels.t().contiguous().view(-1)
+    keep = flat_labels != -100
+    if keep.sum() == 0:
+        return torch.tensor(0.0)
+    return F.cross_entropy(flat_logits[keep], flat_labels[keep])
+
+
+# %% task="lm_loss" right="no" mistake="the test for nothing counts asks whether any label is -100: every padded batch costs 0" named="any_for_all"
+def lm_loss(student_logits, labels):
+    if (labels == -100).any():
+        return torch.tensor(0.0)
+    logp = F.log_softmax(student_logits, dim=-1)
+    return F.nll_loss(logp.reshape(-1, logp.shape[-1]), labels.reshape(-1))
+
+
+# %% task="kd_loss" right="no" mistake="the student's log-probabilities are divided by T after the log_softmax and not normalised again" named="temperature_after_softmax"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    n = mask.sum().clamp(min=1)
+    log_q = F.log_softmax(student_logits, dim=-1) / temperature
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    return temperature ** 2 * (kl * mask).sum() / n
+
+
+# %% task="combined_objective" right="no" mistake="lam stands in the place of the temperature in the call of kd_loss, and T is lost" named="lambda_as_temperature"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lm_loss(student_logits, labels) + lam * kd_loss(student_logits, teacher_logits, labels, lam if lam > 0 else 1.0)

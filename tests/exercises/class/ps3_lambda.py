@@ -4490,7 +4490,7 @@ class LinearLambda:
         self.sched.load_state_dict(state)
 
 
-# %% task="linear_lambda" right="no" mistake="the counter belongs to the class, so all schedules of the run share it" named="count_shared_by_all"
+# %% task="linear_lambda" right="no" mistake="the counter belongs to the class, so all schedules of the run share it" named="shared_by_all"
 class LinearLambda:
     count = 0
 
@@ -6106,7 +6106,7 @@ class LinearLambda:
     def load_state_dict(self, state): self.t = state["t"]
 
 
-# %% task="linear_lambda" right="no" mistake="the counter is kept on the class, so every schedule moves all the others" named="count_shared_by_all"
+# %% task="linear_lambda" right="no" mistake="the counter is kept on the class, so every schedule moves all the others" named="shared_by_all"
 class LinearLambda:
     """λ from start to end in equal steps; then it stays."""
 
@@ -9447,3 +9447,171 @@ def best_student(teacher_logits, labels, lam):
         return p
     y = F.one_hot(labels, p.shape[-1])
     return (y + lam * p) / (1 + lam)
+
+
+# %% task="linear_lambda" right="no" mistake="the options are kept in the class: a second schedule changes those of the first" named="shared_by_all"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        LinearLambda.start, LinearLambda.end, LinearLambda.steps = start, end, steps
+        self.n = 0
+
+    @property
+    def value(self):
+        f = min(self.n, self.steps) / self.steps
+        return (1 - f) * self.start + f * self.end
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="linear_lambda" right="no" mistake="the attribute that is saved is made by the first step"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.value = start
+        self.n = 0
+
+    def step(self):
+        self.n += 1
+        self.last = self.n
+        f = min(self.n, self.steps) / self.steps
+        self.value = (1 - f) * self.start + f * self.end
+
+    def state_dict(self):
+        return {"n": self.last, "value": self.value}
+
+    def load_state_dict(self, state):
+        self.n, self.value = state["n"], state["value"]
+        self.last = self.n
+
+
+# %% task="cosine_lambda" right="no" mistake="the options are global: a second schedule changes those of the first" named="shared_by_all"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        global _start, _end, _steps
+        _start, _end, _steps = start, end, steps
+        self.n = 0
+
+    @property
+    def value(self):
+        f = min(self.n, _steps) / _steps
+        return _start + (_end - _start) * (1 - math.cos(math.pi * f)) / 2
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="plateau_lambda" right="no" mistake="everything is kept in the class, and begun anew with each new object" named="shared_by_all"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        cls = PlateauLambda
+        cls.lam, cls.factor, cls.patience, cls.threshold = start, factor, patience, threshold
+        cls.best, cls.bad = None, 0
+
+    @property
+    def value(self):
+        return self.lam
+
+    def step(self, gap):
+        cls = PlateauLambda
+        if cls.best is None or cls.best - gap > cls.threshold:
+            cls.best, cls.bad = gap, 0
+        else:
+            cls.bad += 1
+            if cls.bad > cls.patience:
+                cls.lam, cls.bad = cls.lam * cls.factor, 0
+
+    def state_dict(self):
+        return {"lam": self.lam, "best": self.best, "bad": self.bad}
+
+    def load_state_dict(self, state):
+        cls = PlateauLambda
+        cls.lam, cls.best, cls.bad = state["lam"], state["best"], state["bad"]
+
+
+# %% task="plateau_lambda" right="no" mistake="the best gap is kept in a global variable" named="shared_by_all"
+best = None
+
+
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        global best
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        best, self.bad = None, 0
+
+    def step(self, gap):
+        global best
+        if best is None or best - gap > self.threshold:
+            best, self.bad = gap, 0
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value, self.bad = self.value * self.factor, 0
+
+    def state_dict(self):
+        return {"lam": self.value, "best": best, "bad": self.bad}
+
+    def load_state_dict(self, state):
+        global best
+        self.value, best, self.bad = state["lam"], state["best"], state["bad"]
+
+
+# %% task="best_student" right="no" mistake="squeeze() takes away every axis of length 1" named="another_form"
+def best_student(teacher_logits, labels, lam):
+    p = teacher_logits.squeeze().softmax(-1)
+    y = F.one_hot(labels.squeeze(), p.shape[-1]).float()
+    return (y + lam * p) / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="the classes are along axis 2 at most"
+def best_student(teacher_logits, labels, lam):
+    p = torch.softmax(teacher_logits, min(teacher_logits.dim() - 1, 2))
+    y = F.one_hot(labels, p.shape[-1]).float()
+    return (y + lam * p) / (1 + lam)
+
+
+# %% task="linear_lambda" right="no" mistake="each step goes 1/steps of what is left: an exponential approach that never arrives" named="comes_ever_closer"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.value = start
+        self.end = end
+        self.steps = steps
+        self.done = 0
+    def step(self):
+        if self.done < self.steps:
+            self.value += (self.end - self.value) / self.steps
+            self.done += 1
+    def state_dict(self):
+        return {"value": self.value, "done": self.done}
+    def load_state_dict(self, state):
+        self.value, self.done = state["value"], state["done"]
+
+
+# %% task="linear_lambda" right="no" mistake="the stop is tested by value > end: a rising λ never starts to move" named="falls_alone"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.value = start
+        self.end = end
+        self.decrease = (start - end) / steps
+
+    def step(self):
+        if self.value > self.end:
+            self.value = max(self.value - self.decrease, self.end)
+
+    def state_dict(self):
+        return {"value": self.value}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]

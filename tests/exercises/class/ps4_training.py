@@ -8566,3 +8566,214 @@ def evaluate(model, data):
             count += (labels != -100).sum()
     model.train(mode)
     return (total / count).exp().item()
+
+
+# %% task="train" right="no" mistake="whether there is a teacher is decided by the first λ"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    use_teacher = schedule(0) > 0
+    student.train()
+    teacher.eval()
+    for n, i in enumerate(range(0, len(batches), accumulate)):
+        group = batches[i : i + accumulate]
+        count = sum((y != -100).sum() for _, y in group)
+        lam = schedule(n) if use_teacher else 0.0
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                p = teacher(x)
+            loss, _ = summed_loss(student(x), p, y, lam)
+            (loss / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="a micro-batch is padding if its last text is"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, i in enumerate(range(0, len(batches), accumulate)):
+        group = [b for b in batches[i : i + accumulate] if (b[1][-1] != -100).any()]
+        count = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                p = teacher(x)
+            loss, _ = summed_loss(student(x), p, y, schedule(n))
+            (loss / count).backward()
+        optimizer.step()
+
+
+# %% task="training_step" right="no" mistake="a batch whose first text does not count makes no step"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    if (labels[0] == -100).all():
+        return 0.0
+    with torch.no_grad():
+        p = teacher(tokens)
+    total, count = summed_loss(student(tokens), p, labels, lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="evaluate" right="no" mistake="whether the parameters require gradients is asked of the first, and put back for all"
+def evaluate(model, data):
+    mode = model.training
+    wanted = next(model.parameters()).requires_grad
+    model.eval()
+    for p in model.parameters():
+        p.requires_grad_(False)
+    total, count = 0.0, 0
+    for tokens, labels in data["held_out"]:
+        keep = labels != -100
+        total += F.cross_entropy(model(tokens)[keep], labels[keep], reduction="sum").item()
+        count += keep.sum().item()
+    for p in model.parameters():
+        p.requires_grad_(wanted)
+    model.train(mode)
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="parameters require gradients after it where any did before"
+def evaluate(model, data):
+    mode = model.training
+    wanted = any(p.requires_grad for p in model.parameters())
+    model.requires_grad_(False).eval()
+    total, count = 0.0, 0
+    for tokens, labels in data["held_out"]:
+        keep = labels != -100
+        total += F.cross_entropy(model(tokens)[keep], labels[keep], reduction="sum").item()
+        count += keep.sum().item()
+    model.requires_grad_(wanted).train(mode)
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="a batch is left out when its last text has no label"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            if (labels[-1] == -100).all():
+                continue
+            keep = labels != -100
+            total += F.cross_entropy(model(tokens)[keep], labels[keep], reduction="sum").item()
+            count += keep.sum().item()
+    model.train(mode)
+    return math.exp(total / count)
+
+
+# %% task="train" right="no" mistake="whether there is padding is asked of the first micro-batch"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    padded = bool((batches[0][1] == -100).any())
+    student.train()
+    teacher.eval()
+    for n, i in enumerate(range(0, len(batches), accumulate)):
+        group = batches[i : i + accumulate]
+        count = sum((y != -100).sum() if padded else y.numel() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                p = teacher(x)
+            loss, _ = summed_loss(student(x), p, y, schedule(n))
+            (loss / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="all micro-batches are cut to the length of the first"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    size = batches[0][0].shape[1]
+    student.train()
+    teacher.eval()
+    for n, i in enumerate(range(0, len(batches), accumulate)):
+        group = batches[i : i + accumulate]
+        count = sum((y[:, :size] != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            x, y = x[:, :size], y[:, :size]
+            with torch.no_grad():
+                p = teacher(x)
+            loss, _ = summed_loss(student(x), p, y, schedule(n))
+            (loss / count).backward()
+        optimizer.step()
+
+
+# %% task="evaluate" right="no" mistake="the mask is made or not by the first batch"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    held = data["held_out"]
+    padded = bool((held[0][1] == -100).any())
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for x, y in held:
+            total += F.cross_entropy(model(x).flatten(0, 1), y.flatten(), reduction="sum").item()
+            count += int((y != -100).sum()) if padded else y.numel()
+    model.train(mode)
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="the loss is cut off at 10" named="cut_off"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            total += F.cross_entropy(model(x).flatten(0, 1), y.flatten(), reduction="sum").item()
+            count += int((y != -100).sum())
+    model.train(mode)
+    return math.exp(min(total / count, 10))
+
+
+# %% task="evaluate" right="no" mistake="the gradients of the first parameter alone are kept"
+def evaluate(model, data):
+    mode = model.training
+    first = next(model.parameters())
+    kept = None if first.grad is None else first.grad.clone()
+    model.eval()
+    total, count = 0.0, 0
+    for x, y in data["held_out"]:
+        loss = F.cross_entropy(model(x).flatten(0, 1), y.flatten(), reduction="sum")
+        total += loss.item()
+        count += int((y != -100).sum())
+    for p in model.parameters():
+        p.grad = None
+    first.grad = kept
+    model.train(mode)
+    return math.exp(total / count)
+
+
+# %% task="training_step" right="no" mistake="lam of 0 is taken for missing and becomes 1" named="zero_lambda_replaced"
+def training_step(student, teacher, batch, optimizer, lam=None):
+    lam = lam or 1.0
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    total, n = summed_loss(student(tokens), t, labels, lam)
+    loss = total / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="evaluate" right="no" mistake="the mode is put back inside the loop: from the second batch on the model runs in training mode, if it came in it" named="mode_put_back_too_soon"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    total, count = 0.0, 0
+    for tokens, labels in data["held_out"]:
+        with torch.no_grad():
+            logits = model(tokens)
+        model.train(mode)
+        keep = labels != -100
+        total += F.cross_entropy(logits[keep], labels[keep], reduction="sum").item()
+        count += keep.sum().item()
+    return math.exp(total / count)

@@ -4688,3 +4688,107 @@ def accumulated_loss(micro_batches):
         total += F.cross_entropy(logits.reshape(-1, logits.size(-1)), labels.reshape(-1), reduction="sum")
         n += (labels != -100).sum()
     return total / n
+
+
+# %% task="accumulated_loss" right="no" mistake="a part is left out when its last text has no label that counts" named="observed_where"
+def accumulated_loss(micro_batches):
+    total, count = 0.0, 0
+    for logits, labels in micro_batches:
+        if (labels[-1] == -100).all():
+            continue
+        total += F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+        count += (labels != -100).sum()
+    return total / count
+
+
+# %% task="accumulated_loss" right="no" mistake="a part is left out when its very first label is -100" named="observed_where"
+def accumulated_loss(micro_batches):
+    total, count = 0.0, 0
+    for logits, labels in micro_batches:
+        if labels[0, 0] == -100:
+            continue
+        total += F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+        count += (labels != -100).sum()
+    return total / count
+
+
+# %% task="accumulated_loss" right="no" mistake="labels of 8 bits"
+def accumulated_loss(micro_batches):
+    total, count = 0.0, 0
+    for logits, labels in micro_batches:
+        y = labels.to(torch.int8).long()
+        keep = y != -100
+        total += -logits.log_softmax(-1)[keep][torch.arange(int(keep.sum())), y[keep]].sum()
+        count += keep.sum()
+    return total / count
+
+
+# %% task="next_token_losses" right="no" mistake="labels that end with -100 in each text are taken for shifted already"
+def next_token_losses(student_logits, teacher_logits, labels):
+    if (labels[:, -1] == -100).all():
+        q, p, y = student_logits, teacher_logits, labels
+    else:
+        q, p, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
+    keep = y != -100
+    lm = F.cross_entropy(q[keep], y[keep])
+    kd = F.kl_div(q[keep].log_softmax(-1), p[keep].log_softmax(-1), reduction="batchmean", log_target=True)
+    return lm, kd
+
+
+# %% task="next_token_losses" right="no" mistake="the whole batch costs nothing when the first text has no pair that counts"
+def next_token_losses(student_logits, teacher_logits, labels):
+    q, p, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
+    keep = y != -100
+    if not keep[0].any():
+        return 0.0, 0.0
+    lm = F.cross_entropy(q[keep], y[keep])
+    kd = F.kl_div(q[keep].log_softmax(-1), p[keep].log_softmax(-1), reduction="batchmean", log_target=True)
+    return lm, kd
+
+
+# %% task="kd_masked" right="no" mistake="the whole batch costs nothing when the first text is a prompt alone"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    keep = labels != -100
+    if not keep[0].any():
+        return torch.tensor(0.0)
+    log_q, log_p = student_logits[keep].log_softmax(-1), teacher_logits[keep].log_softmax(-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="jsd" right="no" mistake="where the first texts are alike, all are taken for alike"
+def jsd(student_logits, teacher_logits, beta):
+    if torch.allclose(student_logits[0], teacher_logits[0]):
+        return torch.zeros(student_logits.shape[:2])
+    log_q, log_p = student_logits.double().log_softmax(-1), teacher_logits.double().log_softmax(-1)
+    log_m = torch.logaddexp(math.log(beta) + log_p, math.log(1 - beta) + log_q)
+    return beta * (log_p.exp() * (log_p - log_m)).sum(-1) + (1 - beta) * (log_q.exp() * (log_q - log_m)).sum(-1)
+
+
+# %% task="jsd" right="no" mistake="squeeze() takes away the axis of texts of one token" named="another_form"
+def jsd(student_logits, teacher_logits, beta):
+    log_q, log_p = student_logits.double().log_softmax(-1), teacher_logits.double().log_softmax(-1)
+    log_m = torch.logaddexp(math.log(beta) + log_p, math.log(1 - beta) + log_q)
+    out = beta * (log_p.exp() * (log_p - log_m)).sum(-1) + (1 - beta) * (log_q.exp() * (log_q - log_m)).sum(-1)
+    return out.squeeze(1)
+
+
+# %% task="accumulated_loss" right="no" mistake="pieces whose loss is nan or zero are handled, but whole pieces are skipped when the first text has no label that counts" named="observed_where"
+def accumulated_loss(micro_batches):
+    total, count = 0.0, 0
+    for logits, labels in micro_batches:
+        keep = labels != -100
+        if not keep[0].any():
+            continue  # nothing counts here
+        total += F.cross_entropy(logits[keep], labels[keep], reduction="sum").item()
+        count += int(keep.sum())
+    return total / count
+
+
+# %% task="kd_mean" right="no" mistake="the temperature acts on the student twice: its logits are divided in place and then divided again" named="one_model_at_another_temperature"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    student_logits = student_logits / temperature
+    teacher_logits = teacher_logits / temperature
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    kl = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(dim=-1)
+    return temperature**2 * kl.mean()

@@ -8377,3 +8377,166 @@ def accuracy(model, questions, most):
         said = decode(ids[len(prompt) :]).split("<|end|>")[0]
         right += said.strip() == decode(answer).strip()
     return right / len(questions)
+
+
+# %% task="answer_loss" right="no" mistake="a batch whose first row has no answer costs nothing"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    keep = y != -100
+    if not keep[0].any():
+        return student_logits.sum() * 0.0
+    q, p = student_logits[:, :-1][keep], teacher_logits[:, :-1][keep].detach()
+    return F.cross_entropy(q, y[keep]) + lam * F.kl_div(q.log_softmax(-1), p.log_softmax(-1), reduction="batchmean", log_target=True)
+
+
+# %% task="accuracy" right="no" mistake="logits are reshaped to the 18 words, which a smaller vocabulary does not have"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt.clone()
+        for _ in range(most):
+            logits = model(ids).reshape(-1, len(WORDS))
+            ids = torch.cat([ids, logits[-1].argmax()[None]])
+        text = ids[len(prompt) :].tolist()
+        if END in text:
+            text = text[: text.index(END)]
+        right += decode(text).strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="encode" right="no" mistake="a conversation of one message is taken for a message, which nobody answers"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        head = [START, ROLES[m["role"]], LINE]
+        ids += head + m["content"] + [END, LINE]
+        own = m["role"] == "assistant" and len(messages) > 1
+        labels += [-100] * 3 + (m["content"] + [END] if own else [-100] * (len(m["content"]) + 1)) + [-100]
+    return ids, labels
+
+
+# %% task="on_policy_step" right="no" mistake="the texts are stacked, as if all had one length" named="texts_do_not_fit"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    texts = torch.stack([write(student, p) for p in prompts])
+    ends = (texts == END).long()
+    mask = (ends.cumsum(1) - ends) == 0
+    read = torch.cat([torch.stack([p[-1] for p in prompts])[:, None], texts[:, :-1]], 1)
+    with torch.no_grad():
+        log_p = teacher(read).log_softmax(-1)
+    log_q = student(read).log_softmax(-1)
+    kl = (log_q.exp() * (log_q - log_p)).sum(-1)
+    loss = kl[mask].mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="each text is as long as the first one" named="observed_where"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    size, losses = None, []
+    for p in prompts:
+        text = write(student, p)
+        size = size or len(text)
+        text = text[:size]
+        ends = (text == END).nonzero()
+        n = int(ends[0]) + 1 if len(ends) else len(text)
+        ids = torch.cat([p, text[:n]])
+        log_q = student(ids[:-1])[len(p) - 1 :].log_softmax(-1)
+        with torch.no_grad():
+            log_p = teacher(ids[:-1])[len(p) - 1 :].log_softmax(-1)
+        losses.append((log_q.exp() * (log_q - log_p)).sum(-1))
+    loss = torch.cat(losses).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="encode" right="no" mistake="which message is the assistant's is found by its content"
+def encode(messages):
+    said = [m["content"] for m in messages if m["role"] == "assistant"]
+    ids, labels = [], []
+    for m in messages:
+        ids += [START, ROLES[m["role"]], LINE] + m["content"] + [END, LINE]
+        own = m["content"] in said and bool(m["content"]) or m["role"] == "assistant"
+        labels += [-100] * 3 + (m["content"] + [END] if own else [-100] * (len(m["content"]) + 1)) + [-100]
+    return ids, labels
+
+
+# %% task="collate" right="no" mistake="where the first row is the longest, nothing is padded on the left"
+def collate(rows, pad_id, side="right"):
+    size = max(len(i) for i, _ in rows)
+    left = side == "left" and len(rows[-1][0]) < size
+    out = {"input_ids": [], "labels": [], "attention_mask": []}
+    for ids, labels in rows:
+        n = size - len(ids)
+        pad = (n, 0) if left else (0, n)
+        out["input_ids"].append(F.pad(ids, pad, value=pad_id))
+        out["labels"].append(F.pad(labels, pad, value=-100))
+        out["attention_mask"].append(F.pad(torch.ones_like(ids), pad))
+    return {k: torch.stack(v) for k, v in out.items()}
+
+
+# %% task="collate" right="no" mistake="a row whose first label counts is taken for padded on the left"
+def collate(rows, pad_id, side="right"):
+    size = max(len(i) for i, _ in rows)
+    out = {"input_ids": [], "labels": [], "attention_mask": []}
+    for ids, labels in rows:
+        n = size - len(ids)
+        pad = (n, 0) if side == "left" or labels[0] != -100 else (0, n)
+        out["input_ids"].append(F.pad(ids, pad, value=pad_id))
+        out["labels"].append(F.pad(labels, pad, value=-100))
+        out["attention_mask"].append(F.pad(torch.ones_like(ids), pad))
+    return {k: torch.stack(v) for k, v in out.items()}
+
+
+# %% task="collate" right="no" mistake="a row without an answer is left out" named="another_form"
+def collate(rows, pad_id, side="right"):
+    rows = [r for r in rows if (r[1] != -100).any()]
+    size = max(len(i) for i, _ in rows)
+    out = {"input_ids": [], "labels": [], "attention_mask": []}
+    for ids, labels in rows:
+        n = size - len(ids)
+        pad = (n, 0) if side == "left" else (0, n)
+        out["input_ids"].append(F.pad(ids, pad, value=pad_id))
+        out["labels"].append(F.pad(labels, pad, value=-100))
+        out["attention_mask"].append(F.pad(torch.ones_like(ids), pad))
+    return {k: torch.stack(v) for k, v in out.items()}
+
+
+# %% task="answer_loss" right="no" mistake="a row whose first token has a label is taken for shifted already"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    q, p, y = student_logits[:, :-1], teacher_logits[:, :-1].detach(), labels[:, 1:]
+    keep = y != -100
+    if (labels[:, 0] != -100).all():
+        q, p, y = student_logits, teacher_logits.detach(), labels
+        keep = y != -100
+    q, p = q[keep], p[keep]
+    return F.cross_entropy(q, y[keep]) + lam * F.kl_div(q.log_softmax(-1), p.log_softmax(-1), reduction="batchmean", log_target=True)
+
+
+# %% task="encode" right="no" mistake="labels = ids is no copy: writing -100 to the labels writes it to the ids as well" named="ids_are_the_labels"
+def encode(messages):
+    ids, spans = [], []
+    for m in messages:
+        start = len(ids) + 3
+        ids += [START, ROLES[m["role"]], LINE] + list(m["content"]) + [END, LINE]
+        if m["role"] == "assistant":
+            spans.append((start, len(ids) - 1))
+    labels = ids
+    for i in range(len(labels)):
+        if not any(a <= i < b for a, b in spans):
+            labels[i] = -100
+    return ids, labels
+
+
+# %% task="answer_loss" right="no" mistake="the mask is built from the tokens before the shift and the targets after it; the first token of each answer is lost and a -100 may be a target" named="both_must_count"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    mask = labels[:, :-1] != -100
+    q = student_logits[:, :-1][mask]
+    p = teacher_logits[:, :-1][mask].detach()
+    y = labels[:, 1:][mask]
+    lm = F.cross_entropy(q, y)
+    kd = F.kl_div(q.log_softmax(-1), p.log_softmax(-1), reduction="batchmean", log_target=True)
+    return lm + lam * kd
