@@ -81,7 +81,8 @@ MEMBERS: dict[type, dict[str, str]] = {
         "format_path get_existing_timestamp": "where submissions lie, and when they came",
     },
     BaseConverter: {
-        "start": "keep_release puts a release back that could not be replaced",
+        "start": "keep_release puts a release back that could not be replaced, and says where one"
+        " stays",
         "init_notebooks assignments notebooks": "Chosen names the submissions; nbgrader takes"
         " brackets in a student's id for a pattern",
         "convert_notebooks convert_single_notebook": "one submission's error is said as it is, and"
@@ -210,6 +211,8 @@ def keep_release() -> None:
     @wraps(start)
     def keeping(converter: GenerateAssignment) -> None:
         release = Path(converter._format_dest(converter.coursedir.assignment_id, "."))
+        if release.is_dir() and not converter.force:
+            converter.log.warning("%s stays as it is. To make it anew, add --force.", release)
         with TemporaryDirectory(prefix="autograder-") as kept:
             if release.is_dir():
                 shutil.copytree(release, kept, dirs_exist_ok=True)

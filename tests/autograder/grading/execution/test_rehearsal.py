@@ -1,5 +1,6 @@
 """What is wrong with the course itself is said once, in a sentence, and no submission is blamed."""
 
+import logging
 import os
 import shutil
 import sqlite3
@@ -13,6 +14,7 @@ import nbformat
 import pytest
 from nbformat import from_dict
 from nbformat.v4 import new_code_cell, new_markdown_cell
+from nbgrader.converters import GenerateAssignment
 from typer.testing import Result
 
 from autograder.authoring.weights import told_otherwise
@@ -182,6 +184,15 @@ def test_what_cannot_be_graded_is_not_generated(
     source = course / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
     with pytest.raises(SystemExit, match=f"set was not generated.*{wanted}"):
         before_release(ASSIGNMENT, [str(source)], student=".")
+
+
+def test_a_release_that_stays_is_said(course: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Who has changed a set, and forgets --force, would release the old one."""
+    there = Course(course)
+    coursedir = there.coursedir_for(assignment_id=ASSIGNMENT, student_id=".")
+    log = logging.getLogger("generate")
+    GenerateAssignment(coursedir=coursedir, config=there.config, log=log).start()
+    assert "stays as it is. To make it anew, add --force." in caplog.text
 
 
 def test_cells_that_have_marks_stay(
