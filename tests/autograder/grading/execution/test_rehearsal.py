@@ -195,6 +195,26 @@ def test_a_release_that_stays_is_said(course: Path, caplog: pytest.LogCaptureFix
     assert "stays as it is. To make it anew, add --force." in caplog.text
 
 
+@pytest.mark.parametrize("step", ["init_assignment", "set_permissions"])
+def test_a_set_is_generated_whole_or_not_at_all(
+    course: Path, generate: Callable, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "set.ipynb")
+
+    monkeypatch.setattr(GenerateAssignment, step, full)
+    release = course / "release" / ASSIGNMENT
+    before = {path.name: path.read_bytes() for path in release.iterdir()}
+    wanted = r"^set was not generated\. No space left on device: set\.ipynb$"
+    with pytest.raises(SystemExit, match=wanted):
+        generate(course)
+    assert {path.name: path.read_bytes() for path in release.iterdir()} == before
+    shutil.rmtree(release)
+    with pytest.raises(SystemExit, match=wanted):
+        generate(course)
+    assert not release.exists()
+
+
 def test_cells_that_have_marks_stay(
     course: Path, monkeypatch: pytest.MonkeyPatch, canned_grades: Callable
 ) -> None:
