@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache, wraps
 from importlib.metadata import version
@@ -81,7 +81,8 @@ MEMBERS: dict[type, dict[str, str]] = {
         "format_path get_existing_timestamp": "where submissions lie, and when they came",
     },
     BaseConverter: {
-        "start": "keep_release puts a release back that could not be replaced",
+        "start": "keep_release puts a release back that could not be replaced, and says where one"
+        " stays",
         "init_notebooks assignments notebooks": "Chosen names the submissions; nbgrader takes"
         " brackets in a student's id for a pattern",
         "convert_notebooks convert_single_notebook": "one submission's error is said as it is, and"
@@ -201,6 +202,20 @@ def one_engine() -> Iterator[None]:
         nbgrader.api.create_engine, Gradebook.__init__ = own_engine, own_opening
 
 
+def _said(step: Callable, assignment: str) -> Callable:
+    """A step of `generate_assignment` of which a full disk, say, is a sentence: no traceback."""
+
+    @wraps(step)
+    def said(*arguments: Any, **options: Any) -> Any:
+        try:
+            return step(*arguments, **options)
+        except OSError as error:
+            what = f"{error.strerror}: {error.filename}" if error.filename else error
+            raise SystemExit(f"{assignment} was not generated. {what}") from None
+
+    return said
+
+
 def keep_release() -> None:
     """Lets a release stand when a new one cannot be made: nbgrader removes the old one first."""
     start = GenerateAssignment.start
@@ -210,9 +225,13 @@ def keep_release() -> None:
     @wraps(start)
     def keeping(converter: GenerateAssignment) -> None:
         release = Path(converter._format_dest(converter.coursedir.assignment_id, "."))
+        if release.is_dir() and not converter.force:
+            converter.log.warning("%s stays as it is. To make it anew, add --force.", release)
+        for name in ("init_assignment", "convert_single_notebook", "set_permissions"):
+            setattr(converter, name, _said(getattr(converter, name), release.name))
         with TemporaryDirectory(prefix="autograder-") as kept:
             if release.is_dir():
-                shutil.copytree(release, kept, dirs_exist_ok=True)
+                _said(shutil.copytree, release.name)(release, kept, dirs_exist_ok=True)
             try:
                 start(converter)
             except BaseException:
@@ -220,6 +239,8 @@ def keep_release() -> None:
                     shutil.rmtree(release, ignore_errors=True)
                     shutil.copytree(kept, release)
                     converter.log.error("%s was put back as it was before.", release)
+                else:
+                    shutil.rmtree(release, ignore_errors=True)
                 raise
 
     GenerateAssignment.start = keeping

@@ -15,7 +15,7 @@ from zlib import crc32
 import numpy as np
 
 from autograder.judging.rubric import rubric_to_data
-from autograder.judging.verdict import Verdict
+from autograder.judging.verdict import Status, Verdict
 from autograder.kernel.evidence import encode
 from autograder.spec import AnswerCheck, Case, Check, call_to_data
 
@@ -95,7 +95,7 @@ def right_versions(check: Check, names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def to_replace(check: Check, verdicts: Mapping[str, Verdict]) -> list[str]:
-    """The earlier tasks that an answer may call and whose functions lost points.
+    """The earlier tasks that an answer may call and whose functions are not right.
 
     Args:
         check: The check of the answer.
@@ -105,7 +105,7 @@ def to_replace(check: Check, verdicts: Mapping[str, Verdict]) -> list[str]:
     return [
         name
         for name in getattr(check, "uses", ())
-        if name in verdicts and verdicts[name].points < verdicts[name].max_points
+        if name in verdicts and verdicts[name].status is not Status.CORRECT
     ]
 
 

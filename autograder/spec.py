@@ -183,7 +183,8 @@ class Check(ABC):
     Args:
         name: The name in the notebook's `check(...)` line, and that cell's grade id.
         parts: Points of each part. Without its first part a check earns nothing, so that a constant
-            that happens to fit an edge case is not worth points.
+            that happens to fit an edge case is not worth points. With 0 for all parts, the task
+            counts for nothing: so one that proves faulty is left out after submissions are graded.
         expected: What was asked for, in words.
         section: Where the book teaches it.
     """

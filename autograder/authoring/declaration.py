@@ -58,8 +58,11 @@ def _of_all(check: Check) -> Iterator[str]:
         yield f"parts is {check.parts!r:.40}, not a dict of each part's points."
         return
     for part, points in check.parts.items():
-        if not _is_number(points) or not points:
-            yield f"The part {part!r} is worth {points!r:.40}. Write a number above 0."
+        if not _is_number(points) or (not points and any(check.parts.values())):
+            yield (
+                f"The part {part!r} is worth {points!r:.40}. Write a number above 0, or 0 for all"
+                " parts if the task is to count for nothing."
+            )
     if not _is_text(check.expected):
         yield "expected is to say in words what was asked for."
     yield from _not_a_section(check.section, "Its")

@@ -75,13 +75,17 @@ def prove(
     for problem in (*unmarkable(notebook.cells), *faults(checks.values())):
         raise ValueError(problem)
     bank = entries(root, assignment)
+    # Nothing is to be proved of a check that counts for nothing.
+    counting = {name: check for name, check in checks.items() if check.points}
     proofs = {
         "notebook": lambda: _notebook(notebook, checks),
-        "bank": lambda: _bank(notebook, checks, bank, seeds, at),
-        "misconceptions": lambda: _mistakes(checks, bank, seeds),
-        "public cases": lambda: _public(checks),
-        "written-down results": lambda: _constants(checks),
-        "mutants": lambda: _mutants(notebook, checks, root / "bank" / assignment / EQUIVALENT, at),
+        "bank": lambda: _bank(notebook, counting, bank, seeds, at),
+        "misconceptions": lambda: _mistakes(counting, bank, seeds),
+        "public cases": lambda: _public(counting),
+        "written-down results": lambda: _constants(counting),
+        "mutants": lambda: _mutants(
+            notebook, counting, root / "bank" / assignment / EQUIVALENT, at
+        ),
     }
     parts = []
     for name, proof in proofs.items():

@@ -156,7 +156,7 @@ def doctor(
     else:
         table = Table("submission", "verdict", "details")
         for item in found:
-            verdict = "cannot be graded" if item["problem"] else "repaired"
+            verdict = "cannot be graded" if item["problem"] else "can be graded"
             details = [item["problem"]] if item["problem"] else item["repairs"]
             if details:
                 table.add_row(item["student"], verdict, "\n".join(details))
@@ -328,7 +328,10 @@ def _show_grades(assignment: str, done: list[dict[str, Any]], details: bool) -> 
             tell(f"  {shown(item['student'])}: {item['reason']}")
     repaired = [item["student"] for item in done if item["repairs"] and item not in aside]
     if repaired and not details:
-        tell(f"Something was put right for {names(repaired)}; --details says what.")
+        tell(
+            f"Something was found in what was handed in by {names(repaired)}, and where possible"
+            " put right; --details says what."
+        )
 
 
 def _to_know(item: dict[str, Any]) -> Iterator[str]:

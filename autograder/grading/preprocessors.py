@@ -71,7 +71,7 @@ class ReleasePublicCases(NbGraderPreprocessor):
         if local := LOCAL.search("\n".join([*shown, text])):
             self.log.warning(
                 "Links of this set lead to %s, which is each student's own machine; write where"
-                " they read the book into course.toml, and generate the set again.",
+                " they read the book into course.toml, and generate the set again, with --force.",
                 local[0],
             )
         outputs = resources.setdefault("outputs", {})

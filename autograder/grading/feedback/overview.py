@@ -95,7 +95,7 @@ def sentences(
     ]
     if seconds := submission.total_seconds_late:
         _, points, _ = marks(submission)
-        cost = f"{points:g} points" if points else "nothing"
+        cost = f"{points:g} point{'s' * (points != 1)}" if points else "nothing"
         late = timedelta(seconds=ceil(seconds))
         said.append(
             f"Your submission was due on {spelt(submission.duedate)} and came {late} later, which"

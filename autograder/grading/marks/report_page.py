@@ -39,6 +39,7 @@ meter { width: 6rem; } .waits { color: var(--warn); font-weight: 600; }
 @media print { thead button::after { content: ""; } }
 """
 
+UNTRUSTED = "<noscript> (in JupyterLab, after a click on <em>Trust HTML</em>)</noscript>"
 SCRIPT = """
 for (const button of document.querySelectorAll("thead button")) {
   button.addEventListener("click", () => {
@@ -229,6 +230,6 @@ def _table(caption: str, heads: list[str], rows: list[list[tuple[str, str]]]) ->
         lines += f"<tr>{cells}</tr>"
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
-        f"<caption>{escape(caption)} A click on a heading sorts.</caption>"
+        f"<caption>{escape(caption)} A click on a heading sorts{UNTRUSTED}.</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
     )

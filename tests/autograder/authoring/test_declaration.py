@@ -11,6 +11,8 @@ from autograder.authoring.proof import prove
 from autograder.authoring.template import make
 from autograder.commands.cli import app
 from autograder.grading.execution.rehearsal import before_release, rehearse_checks
+from autograder.judging.verdict import Status, judge
+from autograder.questions import load_checks
 
 NAME = "ps7_mine"
 CHECKS, BANK = f"checks/{NAME}.py", f"bank/{NAME}"
@@ -113,6 +115,24 @@ def test_what_is_right_has_no_mistake(made: Path, change: Callable) -> None:
     reference = "reference=lambda values"
     root = change(CHECKS, line, f"{more}{line}", reference, f"{reference}, by=0.0")
     assert rehearse_checks(root / CHECKS, None, released=True) == ""
+
+
+def test_a_task_that_counts_for_nothing_is_no_mistake(change: Callable) -> None:
+    """nbgrader keeps the cells that have marks, so a faulty task could not be left out."""
+    root = change(CHECKS, PARTS, '{"values": 0, "a single value": 0}')
+    assert rehearse_checks(root / CHECKS, {"centered": 0}, released=True) == ""
+    notebook = root / NOTEBOOK
+    text = notebook.read_text(encoding="utf-8").replace('"points": 4', '"points": 0')
+    notebook.write_text(text.replace("| 10 | 4 |", "| 10 | 0 |"), encoding="utf-8")
+    (root / BANK / "chaffs" / "median.py").unlink()  # nothing of it is to be proved any more
+    assert [part.problems for part in prove(root, NAME, 1) if part.problems] == []
+    (check,) = load_checks(root / CHECKS).values()
+    rubric = check.rubric(check.cases())
+    (median, *_) = rubric.wrong_ways
+    verdict = judge(rubric, list(median.outcomes))
+    assert (verdict.points, verdict.max_points) == (0, 0)
+    assert verdict.status is Status.WRONG
+    assert verdict.misconception == "median"
 
 
 OF_THE_NOTEBOOK = [

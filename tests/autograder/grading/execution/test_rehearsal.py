@@ -1,5 +1,6 @@
 """What is wrong with the course itself is said once, in a sentence, and no submission is blamed."""
 
+import logging
 import os
 import shutil
 import sqlite3
@@ -13,6 +14,7 @@ import nbformat
 import pytest
 from nbformat import from_dict
 from nbformat.v4 import new_code_cell, new_markdown_cell
+from nbgrader.converters import GenerateAssignment
 from typer.testing import Result
 
 from autograder.authoring.weights import told_otherwise
@@ -182,6 +184,35 @@ def test_what_cannot_be_graded_is_not_generated(
     source = course / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
     with pytest.raises(SystemExit, match=f"set was not generated.*{wanted}"):
         before_release(ASSIGNMENT, [str(source)], student=".")
+
+
+def test_a_release_that_stays_is_said(course: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Who has changed a set, and forgets --force, would release the old one."""
+    there = Course(course)
+    coursedir = there.coursedir_for(assignment_id=ASSIGNMENT, student_id=".")
+    log = logging.getLogger("generate")
+    GenerateAssignment(coursedir=coursedir, config=there.config, log=log).start()
+    assert "stays as it is. To make it anew, add --force." in caplog.text
+
+
+@pytest.mark.parametrize("step", ["init_assignment", "set_permissions"])
+def test_a_set_is_generated_whole_or_not_at_all(
+    course: Path, generate: Callable, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "set.ipynb")
+
+    monkeypatch.setattr(GenerateAssignment, step, full)
+    release = course / "release" / ASSIGNMENT
+    before = {path.name: path.read_bytes() for path in release.iterdir()}
+    wanted = r"^set was not generated\. No space left on device: set\.ipynb$"
+    with pytest.raises(SystemExit, match=wanted):
+        generate(course)
+    assert {path.name: path.read_bytes() for path in release.iterdir()} == before
+    shutil.rmtree(release)
+    with pytest.raises(SystemExit, match=wanted):
+        generate(course)
+    assert not release.exists()
 
 
 def test_cells_that_have_marks_stay(

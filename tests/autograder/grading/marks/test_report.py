@@ -184,6 +184,12 @@ def test_it_sorts_and_is_accessible(page: Page) -> None:
     assert first.inner_text() == "ada"
     width = first.evaluate("cell => { cell.textContent = 'x'.repeat(80); return cell.offsetWidth }")
     assert width < 400  # whoever is called so hides nobody's marks
+    # JupyterLab shows it in a frame without scripts until it is trusted.
+    plain = page.context.browser.new_context(java_script_enabled=False).new_page()
+    plain.goto(page.url)
+    wanted = "after a click on Trust HTML"
+    assert wanted in plain.locator("caption").first.inner_text()
+    assert wanted not in page.locator("caption").first.inner_text()
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         for width in (1280, 390):
