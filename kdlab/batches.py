@@ -194,6 +194,7 @@ def _tensor(name: str, value: Any) -> Tensor:
     if array.dtype.kind not in "iufb":
         raise ValueError(
             f"the field {name!r} holds {type(value).__name__} that is no array of numbers"
+            + "; remove that column" * (name not in ("input_ids", "labels", "attention_mask"))
         )
     if array.dtype.kind in "iu":  # tokens are often kept in 16 bits
         array = array.astype(np.int64, copy=not array.flags.writeable)

@@ -41,7 +41,13 @@ def leave_graph() -> None:
     """Let torch.compile end a graph here; with fullgraph=True, PyTorch raises, and says this why.
 
     What is computed depends on values: which labels count, and whether they are in the vocabulary.
+    So a loss cannot be exported, either.
     """
+    if torch.compiler.is_exporting() and not torch.compiler.is_dynamo_compiling():
+        raise RuntimeError(
+            "kdlab's losses look at labels and options, so torch.export keeps none of them: export "
+            "the model"
+        )
     if torch.compiler.is_compiling():
         torch._dynamo.graph_break(
             msg="kdlab's losses look at labels and options, so no graph holds them whole: compile "

@@ -121,8 +121,8 @@ class DistillationTrainer:
             raise ValueError(
                 f"there is no teacher, but the objective has lam={objective.lam}; use lam=0"
             )
-        check_causal(student)
         check_models(student, teacher)
+        check_causal(student)
         self.student, self.teacher, self.objective = student, as_teacher(teacher), objective
         check_temperature_of(self.teacher, objective)
         self.schedule = schedule or ConstantLambda(objective.lam)

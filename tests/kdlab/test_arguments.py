@@ -530,6 +530,12 @@ def test_a_loss_is_compiled_in_parts_and_says_so_where_a_whole_graph_is_asked_fo
             return forward_kl(student, teacher).mean()
         return asked(kind(), student, teacher, labels).loss
 
+    class Loss(torch.nn.Module):
+        def forward(self, student):
+            return loss(student)
+
+    with pytest.raises(RuntimeError, match=r"torch\.export keeps none of them: export the"):
+        torch.export.export(Loss(), (student,), strict=False)
     for dynamic in (True, None):
         whole = torch.compile(loss, backend="eager", fullgraph=True, dynamic=dynamic)
         with pytest.raises(Exception, match=r"look at labels .* leave fullgraph=True out"):

@@ -130,7 +130,7 @@ def test_what_does_not_go_together_is_refused(tmp_path):
         ("token_type_ids", "the data has 'token_type_ids' of the old ones"),
         ("position_ids", "give the rows as they were before they were packed"),
     ):
-        data = [block | {field: torch.zeros(10, dtype=torch.long)} for block in blocks()]
+        data = [block | {field: torch.arange(10) % 5} for block in blocks()]
         with pytest.raises(ValueError, match=message):
             trainer().fit(data)
     for wrong in ({"on_policy": 1.5}, {"on_policy": -0.1}, {"prompt_tokens": 0}):

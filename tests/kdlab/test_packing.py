@@ -112,6 +112,13 @@ def test_what_a_column_of_another_program_says_is_not_lost_with_it(name, first):
         losses([row], "Llama")
 
 
+def test_what_rows_were_made_of_is_to_be_removed():
+    """As TRL leaves it beside the tokens that it made of it."""
+    row = {"messages": [{"role": "user"}], "input_ids": [1, 2], "labels": [1, 2]}
+    with pytest.raises(ValueError, match=r"'messages' holds list that .*; remove that column"):
+        collate([row])
+
+
 def test_labels_come_of_a_mask_where_there_is_one():
     row = {"input_ids": [1, 2], "assistant_masks": [0, 1]}
     with pytest.raises(ValueError, match="copy of input_ids, with −100 where 'assistant_masks' is"):
