@@ -382,6 +382,11 @@ def late_in_part(
     return (log_p.exp() * (log_p - log_q)).sum(-1)
 
 
+def student_late(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """The student's alone; its gradient is that of a student at T = 1."""
+    return late_in_part((True, False), student, teacher, temperature)
+
+
 def late_temperature_of_probabilities(
     student: Tensor, teacher: Tensor, temperature: float
 ) -> Tensor:
@@ -1274,7 +1279,8 @@ KD_LOSSES = (
         for losses in (
             late_temperature,
             late_temperature_of_probabilities,
-            *(partial(late_in_part, late) for late in ((True, False), (False, True))),
+            student_late,
+            partial(late_in_part, (False, True)),
         )
     ),
     (
@@ -2607,7 +2613,8 @@ GRADIENT_MISCONCEPTIONS = (
             "temperature_on_some",  # the logarithm of p has none either
             "another_measure",
         )
-        and losses is not late_temperature_of_probabilities  # has the gradient of what is next
+        # These have the gradient of a student at T = 1, and of what is next.
+        and losses not in (student_late, late_temperature_of_probabilities)
     ),
     gradient(
         "temperature_in_front_alone",

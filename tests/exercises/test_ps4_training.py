@@ -98,7 +98,7 @@ def test_a_group_is_one_batch_of_kdlab() -> None:
             group = batches[step * accumulate : (step + 1) * accumulate]
             tokens = torch.cat([tokens.flatten() for tokens, _ in group])
             labels = torch.cat([labels.flatten() for _, labels in group])
-            objective = CombinedObjective(lam=start * factor**step)
+            objective = CombinedObjective(lam=max(start * factor**step, 0.0))
             optimizer.zero_grad()
             objective(learner(tokens), guide(tokens), labels).loss.backward()
             optimizer.step()

@@ -2047,7 +2047,7 @@ def forward_kl(student_logits, teacher_logits):
     return cross - entropy
 
 
-# %% task="reverse_kl" right="no" mistake="the two logits are exchanged in place by assigning one after the other, so both are the teacher's and the result is 0"
+# %% task="reverse_kl" right="no" mistake="the two logits are exchanged in place by assigning one after the other, so both are the teacher's and the result is 0" named="always_zero"
 def reverse_kl(student_logits, teacher_logits):
     student_logits = teacher_logits
     teacher_logits = student_logits

@@ -661,7 +661,7 @@ def lm_loss(student_logits, labels):
     total = F.cross_entropy(student_logits.flatten(0, 1), labels.flatten(), reduction="sum")
     return total / (mask.sum() + 1)
 
-# %% task="lm_loss" right="no" mistake="returns 0 as soon as any label is -100, not only when all are" named="observed_where"
+# %% task="lm_loss" right="no" mistake="returns 0 as soon as any label is -100, not only when all are" named="any_for_all"
 def lm_loss(student_logits, labels):
     if (labels == -100).any():
         return torch.tensor(0.0)
@@ -3129,7 +3129,7 @@ def lm_loss(student_logits, labels):
     return nll / (keep.sum() + 1)
 
 
-# %% task="lm_loss" right="no" mistake="guards the empty batch with any instead of all, and so returns 0 for every batch that has padding" named="observed_where"
+# %% task="lm_loss" right="no" mistake="guards the empty batch with any instead of all, and so returns 0 for every batch that has padding" named="any_for_all"
 def lm_loss(student_logits, labels):
     if (labels == -100).any():
         return torch.tensor(0.0)

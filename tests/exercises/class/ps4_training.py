@@ -7466,7 +7466,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     optimizer.step()
     return loss.item()
 
-# %% task="training_step" right="no" mistake="a λ of 0 is taken for not given and becomes 1" named="observed_where"
+# %% task="training_step" right="no" mistake="a λ of 0 is taken for not given and becomes 1" named="zero_lambda_replaced"
 def training_step(student, teacher, batch, optimizer, lam=None):
     lam = lam or 1.0
     tokens, labels = batch
@@ -8005,7 +8005,7 @@ def evaluate(model, data):
     return math.exp(total / n)
 
 
-# %% task="training_step" right="no" mistake="a lambda of 0 is taken for a missing one and becomes 1" named="observed_where"
+# %% task="training_step" right="no" mistake="a lambda of 0 is taken for a missing one and becomes 1" named="zero_lambda_replaced"
 def training_step(student, teacher, batch, optimizer, lam=None):
     lam = lam or 1.0  # default weight
     tokens, labels = batch

