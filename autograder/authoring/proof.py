@@ -278,10 +278,10 @@ def _public(checks: dict[str, Check]) -> Part:
             part.problems.append(f"{name} has no public case.")
             continue
         for way in rubric.wrong_ways:
-            verdict = judge(rubric, list(way.outcomes))
-            if verdict.misconception not in (way.name, None):
-                part.problems.append(f"{name}: {way.name} is called {verdict.misconception} first.")
-            elif verdict.misconception is None:
+            told = judge(rubric, list(way.outcomes)).named
+            if told not in (way.name, None):
+                part.problems.append(f"{name}: {way.name} is called {told} first.")
+            elif told is None:
                 note = f"{name}: {way.name} is named by hidden cases alone."
                 if note not in part.notes:  # a mistake may be made in several ways
                     part.notes.append(note)

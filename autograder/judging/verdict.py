@@ -80,6 +80,12 @@ class Verdict:
         return asdict(self)
 
     @property
+    def named(self) -> str | None:
+        """The misconception's name; None where there is none, or something is only observed."""
+        name = self.misconception
+        return None if name is None or name.startswith("observed_") else name
+
+    @property
     def title(self) -> str:
         """Its first line."""
         points = f"{self.points:g} of {self.max_points:g} points"
@@ -207,16 +213,10 @@ def judge_either(rubric: Rubric, outcomes: list[Outcome], replaced: Sequence[str
     if own.points < own.max_points:
         words = f"With right versions of {names} in place of yours it earns no more."
         own = replace(own, message=f"{own.message} {words}")
-        if _named(right) and not _named(own):
+        if right.named and not own.named:
             hint = f"With right versions of {names} in place of yours this is so: {right.hint}"
             return replace(own, misconception=right.misconception, hint=hint, section=right.section)
     return own
-
-
-def _named(verdict: Verdict) -> bool:
-    """Whether a verdict has more to say than an observation."""
-    name = verdict.misconception
-    return name is not None and not name.startswith("observed_")
 
 
 def _failure(

@@ -191,11 +191,10 @@ def test_public_cases_alone_name_every_misconception(check: FunctionCheck) -> No
     named = set()
     for way in rubric.wrong_ways:
         verdict = judge(rubric, list(way.outcomes))
-        told = verdict.misconception
         # Where another way explains the public cases too, something may be observed.
-        assert told in (way.name, None) or told.startswith("observed_")
-        assert told or verdict.status is Status.CORRECT
-        named.add(verdict.misconception)
+        assert verdict.named in (way.name, None)
+        assert verdict.misconception or verdict.status is Status.CORRECT
+        named.add(verdict.named)
     assert {way.name for way in rubric.wrong_ways} <= named
 
 

@@ -360,3 +360,15 @@ def test_it_is_released_and_graded_by_the_engine(
     assert {student: record.points for student, record in done.items()} == {"ada": 4, "bob": 0}
     ((_, _, result),) = done["bob"].verdicts()
     assert result["verdict"]["misconception"] == "median"
+
+
+def test_what_students_see_may_be_an_observation_that_two_mistakes_share(course: Path) -> None:
+    wrong = """misconceptions=(
+            Misconception("doubled", "It is twice too large.", MEANS,
+                lambda values: 2 * (values - values.mean())),
+            Misconception("by_their_number", "It grows with the number of values.", MEANS,
+                lambda values: (len(values) - 1) * (values - values.mean())),"""
+    change(course / f"checks/{NAME}.py", "misconceptions=(", wrong)
+    (found,) = [part for part in prove(course, NAME, 1) if part.name == "public cases"]
+    assert not found.problems
+    assert [note.split()[1] for note in found.notes] == ["doubled", "by_their_number"]
