@@ -368,7 +368,10 @@ def test_what_students_see_may_be_an_observation_that_two_mistakes_share(course:
                 lambda values: 2 * (values - values.mean())),
             Misconception("by_their_number", "It grows with the number of values.", MEANS,
                 lambda values: (len(values) - 1) * (values - values.mean())),"""
-    change(course / f"checks/{NAME}.py", "misconceptions=(", wrong)
+    checks = course / f"checks/{NAME}.py"
+    change(checks, "misconceptions=(", wrong)
+    two = 'Case("three more", (torch.tensor([2.5, 7.5, 1.0]),), public=True),'
+    change(checks, 'Case("equal values", (torch.tensor([2.5, 2.5]),)),', two)
     (found,) = [part for part in prove(course, NAME, 1) if part.name == "public cases"]
     assert not found.problems
     assert [note.split()[1] for note in found.notes] == ["doubled", "by_their_number"]
