@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shlex
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
@@ -100,7 +99,7 @@ def waiting(course: Course, assignment: str) -> list[str]:
     if wanted := newer.keys() - set(lost):
         after = wanted & late.keys()
         said.append(
-            f"In the exchange, newer than what was collected: {names(wanted)}. Run:"
+            f"In the exchange, newer than what was collected: {names(wanted)}. To take it:"
             f" nbgrader collect {assignment} {'--before-duedate' if lost else '--update'}"
             + (f". Handed in after the due date: {names(after)}." if after else "")
         )
@@ -119,11 +118,10 @@ def not_listed(course: Course, students: Iterable[str]) -> list[str]:
     unknown = [student for student in students if student not in known]
     if not unknown:
         return []
-    first = shlex.quote(shown(unknown[0]))
     return [
-        f"Not in your list of students: {names(unknown)}. Grading adds them without a name; give"
-        f" it with nbgrader db student add {first} --first-name NAME --last-name NAME,"
-        " or name those who are not your students in nbgrader_config.py:"
+        f"Not in your list of students: {names(unknown)}. Grading adds them without a name. Give"
+        " it in your table of students: python -m autograder students students.csv."
+        " Or name those who are not your students in nbgrader_config.py:"
         f" c.CourseDirectory.student_id_exclude = {shown(unknown[0])!r}"
     ]
 

@@ -120,7 +120,8 @@ def _deliver(
         if (newer := waiting.get(student)) and late.get(student, True):
             after = ", after the due date," if student in late else ""
             result.notes.append(
-                f"A newer version of {newer}{after} is in the exchange; collect it."
+                f"A newer version of {newer}{after} is in the exchange; collect it, if it is to"
+                " count."
             )
         if state is None:
             result.made = _say_aside(course, assignment, record, blueprints)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import shlex
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -261,8 +260,8 @@ def number(course: Course, student: str, user: str) -> str:
         before = {each.id: str(each.lms_user_id or "") for each in gradebook.students}
         if student not in before:
             raise LookupError(
-                f"The gradebook has no student {student!r}. Add them first: nbgrader db student add"
-                f" {shlex.quote(student)} --first-name FIRST --last-name LAST"
+                f"The gradebook has no student {student!r}. Add them to your table of"
+                " students first: python -m autograder students students.csv"
             )
         for other, theirs in before.items():
             if other != student and theirs == user:

@@ -371,7 +371,7 @@ def test_a_number_is_written_down_and_nothing_is_lost(root: Path) -> None:
     assert "bob is 88, and was 77" in lms("number", "bob", "88").output
     assert take(zipped(root, files)).exit_code == 0
     assert "88 is bob's number" in lms("number", "ada", "88").output
-    assert "no student 'eve'. Add them first: nbgrader" in lms("number", "eve", "9").output
+    assert "no student 'eve'. Add them to your table" in lms("number", "eve", "9").output
     assert "'x' is no number" in lms("number", "bob", "x").output
     assert student(root, "ada")[3] == "4711"
 
