@@ -2312,21 +2312,16 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             )
             for skipped in (False, True)  # where λ is 0
         ),
-        named(
-            f"{'alpha' if convex else 'lambda'}_as_temperature",
-            f"Your result is as if {'α' if convex else 'λ'} reached the KD loss as its temperature."
-            " Arguments that are given by their place go to the parameters in their order; compare"
-            " the two orders, or write the names.",
-            "2.2",
-            lambda s, t, y, lam, temperature=1.0: of(s, t, y, lam, lam),
-        ),
-        named(
-            f"{'alpha' if convex else 'lambda'}_as_temperature",
-            f"Your result is as if {'α' if convex else 'λ'} reached the KD loss as its temperature."
-            " Arguments that are given by their place go to the parameters in their order; compare"
-            " the two orders, or write the names.",
-            "2.2",
-            lambda s, t, y, lam, temperature=1.0: of(s, t, y, lam, lam or 1.0),
+        *(
+            named(
+                f"{'alpha' if convex else 'lambda'}_as_temperature",
+                f"Your result is as if {'α' if convex else 'λ'} reached the KD loss as its"
+                " temperature. Arguments that are given by their place go to the parameters in"
+                " their order; compare the two orders, or write the names.",
+                "2.2",
+                lambda s, t, y, lam, temperature=1.0, zero=zero: of(s, t, y, lam, lam or zero),
+            )
+            for zero in (0.0, 1.0)  # what stands for a λ of 0
         ),
         *(
             named(

@@ -91,7 +91,7 @@ def test_two_things_are_told_from_more_than_two_cases() -> None:
         wrong_ways=(way("square", 2.0, 4.0, 9.0, 25.0, 0.0, INF),),
     )
     verdict = judge(more, list(outcomes(2.0, 4.0, 9.0, 7.0, 0.0, INF)))
-    assert verdict.misconception is None or verdict.misconception.startswith("observed_")
+    assert verdict.named is None
 
 
 @pytest.mark.parametrize(
@@ -161,13 +161,13 @@ def test_the_public_check_says_nothing_that_grading_takes_back() -> None:
             else expectation.outcome
             for column, expectation in zip(columns, RUBRIC.expectations, strict=True)
         ]
-        before = judge(shown, [answer[i] for i in public]).misconception
-        after = judge(RUBRIC, answer).misconception
-        if before and before.startswith("observed_"):
-            assert after  # what is seen stays true, and may be explained
-        elif before and after and not after.startswith("observed_"):
+        before = judge(shown, [answer[i] for i in public])
+        after = judge(RUBRIC, answer)
+        if before.misconception and not before.named:
+            assert after.misconception  # what is seen stays true, and may be explained
+        elif before.named and after.named:
             spoken += 1
-            assert before == after
+            assert before.named == after.named
     assert spoken > 100
 
 
