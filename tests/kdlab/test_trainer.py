@@ -63,15 +63,19 @@ def weights(trainer):
 @pytest.mark.parametrize("gaps", [False, True], ids=["", "a weight with gaps in memory"])
 @pytest.mark.parametrize("linear_objective", [True, False])
 def test_the_loop_is_the_plain_one(linear_objective, gaps):
-    """The same steps by hand, with PyTorch's own losses."""
+    """The same steps by hand, with PyTorch's own losses.
+
+    In float64: where a gradient is nearly 0, AdamW makes steps of its rounding.
+    """
     config = replace(CONFIG, linear_objective=linear_objective)
     ours = trainer(config, schedule=LinearLambda(1.0, 0.0, steps=6))
+    ours.student.double(), ours.teacher.double()
     if gaps:  # AdamW's own kernel is silently wrong about one
         layer = ours.student.blocks[0].attention.qkv
         layer.weight = torch.nn.Parameter(layer.weight.detach().repeat_interleave(2, 1)[:, ::2])
     history = ours.fit(blocks())
 
-    student, teacher, data = model(1), model(2), blocks()
+    student, teacher, data = model(1).double(), model(2).double(), blocks()
     matrices = [p for p in student.parameters() if p.dim() >= 2]
     vectors = [p for p in student.parameters() if p.dim() < 2]
     groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
@@ -97,16 +101,16 @@ def test_the_loop_is_the_plain_one(linear_objective, gaps):
         optimizer.step()
         optimizer.zero_grad()
         record = history.train[step]
-        assert record["lm_loss"] == pytest.approx(lm.item(), rel=1e-5)
-        assert record["kd_loss"] == pytest.approx(kd.item(), rel=1e-4)
-        assert record["loss"] == pytest.approx((lm + lam * kd).item(), rel=1e-5)
+        assert record["lm_loss"] == pytest.approx(lm.item(), rel=1e-6)
+        assert record["kd_loss"] == pytest.approx(kd.item(), rel=1e-6)
+        assert record["loss"] == pytest.approx((lm + lam * kd).item(), rel=1e-6)
         assert record["lam"] == pytest.approx(lam)
         assert record["learning_rate"] == pytest.approx(lr)
     torch.testing.assert_close(
         weights(ours),
         torch.cat([p.detach().flatten() for p in student.parameters()]),
-        rtol=1e-3,
-        atol=1e-5,
+        rtol=1e-6,
+        atol=1e-9,
     )
 
 
