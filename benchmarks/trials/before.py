@@ -23,7 +23,7 @@ SOFT_CELLS = {"cells": ("CHARACTERS = ", "def some_positions"), "until": "sizes,
 TRIALS = [
     Trial(
         SOFT,
-        "*e* has one half of the seven at about $T={}$, and *m* has one tenth at about {}.",
+        "*e* has half of the probability at about $T={}$, and *m* has one tenth at about {}.",
         WHERE_IT_FALLS
         + """
 import json, re
@@ -51,8 +51,8 @@ found = [min(labelled), max(labelled), min(told), max(told)]
     ),
     Trial(
         SOFT,
-        """still gives *t* its share, and guesses it at half of the positions where it came. Without
-        *q*, the student gives *q* about its share of {}%""",
+        """still gives *t* its share, and guesses it at half of the positions where it came. If *q*
+        is left out instead, the student gives *q* about the teacher's {}%""",
         """
 for letter in "tq":
     i = CHARACTERS.index(letter)
@@ -91,7 +91,7 @@ for loss in (heated, forward_kl_at_1):
     ),
     Trial(
         "before/measuring-the-mismatch",
-        """KL reaches 0.1 where the first bar is near {}, and on the other side where it is near
+        """KL reaches 0.1 when the first bar is raised to about {}, and when it is lowered to about
         {}.""",
         WHERE_IT_FALLS
         + """
@@ -125,10 +125,11 @@ found = [moved(a), kl(teacher, a), kl(teacher, b)]
     ),
     Trial(
         "before/which-way-round",
-        """drag $q$ of *sofa* to 0: forward KL is infinite, and reverse KL is {}. The opposite is
-        mild while the teacher gives *roof* and *moon* their 0.05: for $q=[0.3,0.3,0.2,0.2]$ they
-        are {} and {}. But reset the widget, and drag $p$ of *roof* and of *moon* to 0, and $q$ of
-        *sofa* to 0.45: forward KL is {}, and reverse KL""",
+        """drag $q$ of *sofa* to 0: forward KL is infinite, and reverse KL is {}. The opposite case
+        is mild as long as the teacher gives *roof* and *moon* 0.05 each: for
+        $q=[0.3,0.3,0.2,0.2]$, forward KL is {} and reverse KL is {}. But reset the widget, and
+        drag $p$ of *roof* and of *moon* to 0, and $q$ of *sofa* to 0.45: forward KL is {}, and
+        reverse KL""",
         WHERE_IT_FALLS
         + """
 from kdlab.widgets import KLExplorer
@@ -142,9 +143,9 @@ found.append(kl(drag(drag(p, 2, 0.0), 3, 0.0), drag(q, 1, 0.45)))
     ),
     Trial(
         "before/which-way-round",
-        """All three starts of reverse KL end alike up to a distance of about {}. With the
-        second peak at 5.2, they end with the middle near {} and a width of {}, where forward KL
-        has {} and {}.""",
+        """Under reverse KL, all three starts end at the same student up to a distance of about {}.
+        With the second peak at 5.2, they end with the middle near {} and a width of {}; forward
+        KL ends with the middle at {} and a width of {}.""",
         """
 def ends(second, divergence):
     global teacher
@@ -227,7 +228,7 @@ found += [lams[-1], *ends]
     Trial(
         "before/one-knob",
         """After 2,000 steps with 100,000 labels, λ = 0, 0.03 and 0.1 end within {} of each
-        other near {}, and λ = 1 ends at {}. The student has read {} labels,""",
+        other near a perplexity of {}, and λ = 1 ends at {}. The student has read {} labels,""",
         """
 means = [sum(train(100_000, lam, seed) for seed in range(3)) / 3 for lam in (0, 0.03, 0.1, 1)]
 found = [max(means[:3]) - min(means[:3]), sum(means[:3]) / 3, means[3], 2000 * 128]

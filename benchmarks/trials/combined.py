@@ -5,9 +5,9 @@ from benchmarks.tried import Trial
 TRIALS = [
     Trial(
         "combined/two-sources",
-        """A teacher that has counted all of the text has perplexity {} instead of {}, so the
-        students that are nearest to their teacher gain. [3.1](../after/lambda-in-motion.md) has
-        such runs: with 2,900 bytes and λ = 4 the student ends at {}.""",
+        """A teacher that has counted all of the text has perplexity {} instead of {}, so it is the
+        students near their teacher that gain. [3.1](../after/lambda-in-motion.md) has such
+        runs: with 2,900 bytes and λ = 4 the student ends at {}.""",
         """
 runs = SweepResults.read("../labs/results/lambda_in_motion.json")
 few = runs.mean("few labels: λ = 4 throughout", "lm_loss").mean
