@@ -202,7 +202,7 @@ def strangers(loss, batch):
 
 
 def near_zero(loss, batch):
-    """KD at β = 0.001, where a JSD has all but vanished."""
+    """KD at β = 0.001, where a JSD is nearly 0."""
     return loss(*batch, beta=0.001)[1]
 
 

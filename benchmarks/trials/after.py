@@ -5,10 +5,10 @@ from benchmarks.tried import Trial
 TRIALS = [
     Trial(
         "after/lambda-in-motion",
-        """The teacher that has counted ten times as much has perplexity {}. The linear fall, {},
-        and the plateau rule, {}, still have the lowest mean LM losses, but the linear fall's lead
-        on λ = 4 ({}) is {} ± {} now, and was {}. The exponential fall was ahead of λ = 4 in the
-        mean, and is now {} ± {} behind it:""",
+        """The teacher with counts of ten times as much text has perplexity {}. The linear fall, at
+        {}, and the plateau rule, also at {}, still have the lowest mean LM losses. But λ = 4 now
+        ends at {}, so the linear fall's lead over it is {} ± {} and no longer {}. The exponential
+        fall was ahead of λ = 4 in the mean, and is now {} ± {} behind it:""",
         """
 import math
 from dataclasses import replace
@@ -38,8 +38,8 @@ found = [
     Trial(
         "after/lambda-in-motion",
         """With patience 1, λ falls later, and in three of five seeds not at all within 200
-        steps. The rule ends {} ± {} above the one with patience 0. - The fall that ends at step
-        120 ends {} ± {} above the one that ends at step 200:""",
+        steps. The LM loss ends {} ± {} above that with patience 0. - The fall that ends at step
+        120 ends {} ± {} above the fall that ends at step 200:""",
         """
 from dataclasses import replace
 from benchmarks.experiments import lambda_in_motion
@@ -64,7 +64,7 @@ for arm, other in (("patient", "plateau"), ("early", "λ from 4 to 0")):
     ),
     Trial(
         "after/optimizing-training",
-        "without a limit the run with λ = 4 is slower too, and ends worse.",
+        "λ = 4 with limit 100 is slower too, and ends worse.",
         """
 cut, uncut = (
     [record["lm_loss"] for record in train_student(4.0, few_blocks, teacher, limit=limit).eval]
@@ -79,11 +79,12 @@ found = []
     Trial(
         "after/optimizing-training",
         """λ = 0.1 prevents only a small part of the harm. - With 600 blocks and λ = 0.1 the curve
-        falls to the end, and with λ = 4 it ends lower. More text keeps the student from learning
-        its labels by heart, as a higher λ did with few labels. - With 61 blocks the curve still
-        turns at λ = 1, but later, and it rises little. At λ = 4 it falls and then stays. Where
-        between them the turn is gone depends on the seed. - If λ rises from 0.1 to 4 in a line,
-        the curve does not turn, and ends where that of λ = 4 does.""",
+        falls to the end, and with λ = 4 it ends lower. More text keeps the student from
+        learning its labels by heart, as a higher λ did with few labels. - With 61 blocks the
+        curve still turns at λ = 1, but later, and it rises little. At λ = 4 it falls and then
+        stays flat. The λ from which it no longer turns lies between 1 and 4 and depends on the
+        seed. - If λ rises linearly from 0.1 to 4, the curve does not turn, and it ends where
+        the curve of λ = 4 ends.""",
         """
 from kdlab import LinearLambda
 
@@ -109,7 +110,7 @@ found = []
     Trial(
         "after/optimizing-training",
         """In 800 steps the case ends far lower with λ falling to 0 than with λ = 4. Even 2,000
-        steps with λ = 4 do not lead as far.""",
+        steps with λ = 4 do not end as low.""",
         """
 from kdlab import LinearLambda
 

@@ -51,8 +51,8 @@ found = [min(labelled), max(labelled), min(told), max(told)]
     ),
     Trial(
         SOFT,
-        """still gives *t* its share, and guesses it at half of the positions where it came. If *q*
-        is left out instead, the student gives *q* about the teacher's {}%""",
+        """still gives *t* its share, and guesses it at half of the positions where it came. If the
+        letter *q* is left out instead, the student gives it about {}%, as the teacher does.""",
         """
 for letter in "tq":
     i = CHARACTERS.index(letter)

@@ -5,9 +5,10 @@ from benchmarks.tried import Trial
 TRIALS = [
     Trial(
         "combined/two-sources",
-        """A teacher that has counted all of the text has perplexity {} instead of {}, so it is the
-        students near their teacher that gain. [3.1](../after/lambda-in-motion.md) has such
-        runs: with 2,900 bytes and λ = 4 the student ends at {}.""",
+        """A teacher that has counted all of the text has perplexity {} instead of {}. With 2,900
+        bytes, the students with λ = 4 and with the teacher alone end close to their teacher, so a
+        better teacher should help them. [3.1](../after/lambda-in-motion.md) has such runs: with
+        2,900 bytes and λ = 4 the student ends at {}.""",
         """
 runs = SweepResults.read("../labs/results/lambda_in_motion.json")
 few = runs.mean("few labels: λ = 4 throughout", "lm_loss").mean
@@ -84,8 +85,8 @@ found = [p[0], p[2], *((y + 9 * a) / 10 for y, a in zip((0, 1, 0), p))]
     ),
     Trial(
         "combined/what-the-truth-contributes",
-        """at 0.1 *moon* gets {}. If you believe the teacher, it should be large. At 20 *moon*
-        still gets {},""",
+        """at 0.1 *moon* gets {}. If you believe the teacher, λ should be large. At 20 *moon* still
+        gets {},""",
         """
 from kdlab.widgets import LambdaMixer
 found = []
@@ -97,7 +98,7 @@ for lam in (0.1, 20.0):
     ),
     Trial(
         "combined/what-the-truth-contributes",
-        "with no *i* left in its text, the teacher's is about {}.",
+        "the teacher's perplexity is about {}, because no *i* is left in its text.",
         "found = [perplexity(teacher)]",
         cells=("def counts_of",),
         changed=(
@@ -109,9 +110,9 @@ for lam in (0.1, 20.0):
     ),
     Trial(
         "combined/what-the-truth-contributes",
-        """With 1,000 positions the shares of *a* and *o* are equal at λ = {}, so *a* is ahead
-        from λ = {} on; with 10,000 positions they are equal at {}. That is the luck of the
-        draw. On average the labels favour *o* by {}""",
+        """With 1,000 positions the student gives *a* and *o* the same probability at λ = {}, so
+        *a* is ahead from λ = {} on. With 10,000 the two are equal at λ = {}. That these two λ
+        differ is chance. On average the labels favour *o* by {}""",
         """
 at = []
 for n in (1_000, 10_000):
@@ -131,8 +132,8 @@ found = [at[0], min(lam for lam in tried if lam > at[0]), at[1], truth[c, o] - t
     Trial(
         "combined/what-the-truth-contributes",
         """In one draw of 10,000 positions the best λ after *c* is near {}, with noise and
-        without. Over 2,000 draws of 344 labels it is near {} in both cases. The noise adds
-        an error of about {}""",
+        without. Over 2,000 draws of 344 labels, the best λ is near {} in both cases. The noise
+        hardly changes the best λ, because at every small λ it adds about the same error, {}.""",
         """
 grid = torch.logspace(-2, 1, 301, dtype=torch.double)
 r, p = truth[c], teacher[c]
@@ -161,8 +162,8 @@ found = [one[0][0], many[0][0], many[1][2] - many[0][2]]
     ),
     Trial(
         "combined/prompts-and-answers",
-        """After 20 steps the surprise at the end is still near {} nats, and for names the later
-        tokens have more than the first, {} against {}:""",
+        """After 20 steps the surprise at the end token is still near {} nats. For names the
+        surprise is larger at the later tokens than at the first, {} against {},""",
         """
 ends = [x for found in surprise.values() for x in found["end"]]
 names = {where: sum(x) / len(x) for where, x in surprise["names"].items()}
@@ -178,7 +179,8 @@ found = [sum(ends) / len(ends), names["later"], names["first"]]
     ),
     Trial(
         "combined/prompts-and-answers",
-        "With 40 tokens allowed, every answer of the student with the end masked has {}.",
+        """If 40 tokens are allowed, every answer of the student with the end masked is {} tokens
+        long.""",
         """
 torch.manual_seed(0)
 student = TinyGPT("tiny-student", vocab_size=len(tokenizer))

@@ -33,7 +33,7 @@ def table(numbers: dict) -> list[str]:
         "",
         f"{left} attacks would take down a machine that runs nbgrader alone; it was not given them."
         f" In these runs, no process of the grader had more than {numbers['memory_mib']} MiB of "
-        f"memory, and the largest record has {numbers['record_mib']} MiB.",
+        f"memory, and the largest record of a grading has {numbers['record_mib']} MiB.",
     ]
 
 

@@ -51,11 +51,11 @@ RIGHT = (8, 9, 10)  # the answer and its end
 
 @drawing
 def whose_words() -> str:
-    """A conversation of two turns as tokens, a turn a line. The first line: user, a question, end,
-    assistant, the answer 14, end. The second line: user, another question, end, assistant, the
-    answer 21, end. Only the digits of both answers and the end after each have labels: six tokens
-    count. All others have the label minus 100, the tokens user and assistant and the end of the
-    questions included."""
+    """A conversation of two questions and answers as tokens, a question and its answer a line. The
+    first line: user, a question, end, assistant, the answer 14, end. The second line: user, another
+    question, end, assistant, the answer 21, end. Only the digits of both answers and the end after
+    each have labels: six tokens count. All others have the label minus 100, the tokens user and
+    assistant and the end of the questions included."""
     return svg(
         480,
         186,

@@ -18,7 +18,7 @@ ELSEWHERE = {
         "at 1.6 million positions": "1,584,774 positions counted",
         "has counted 1.6 million positions": "1,584,774 positions counted",
         "gives 99% of the probability to six": "the sum of six columns at T = 1",
-        "the argmax of 0.99": MADE_UP,
+        "a first choice of 0.99": MADE_UP,
         "the square root of 54.6. : That is half of 54.6": EXACT,
     },
     "before/which-way-round": {

@@ -90,7 +90,7 @@ def test_with_more_answers_the_checker_counts_more_as_the_solution_says():
     (few, before, some), (rare, after, hardly) = found
     said = re.search(
         r"falls from (\S+) to (\S+), because.*right (\S+) of the time instead of (\S+)\. .*"
-        r"is right on (\S+)\s+of them, where it was right on (\S+)\. With 8",
+        r"is\s+right on (\S+)\s+of them\. With 8 answers, it was right on (\S+)\s+of the questions",
         source,
         re.DOTALL,
     )

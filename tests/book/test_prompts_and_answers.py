@@ -58,7 +58,7 @@ def test_the_prompt_counted_does_little_harm_here(trained):
 
 
 def test_the_opening_says_what_the_table_shows(text, trained):
-    said = re.search(r"an end after\s+(\d+)% of its answers.*?it ends\s+(\d+)%", text, re.S)
+    said = re.search(r"an end token after\s+(\d+)% of its answers.*?it ends\s+(\d+)%", text, re.S)
     assert [float(x) for x in said.groups()] == [trained[m][2] for m in ("right", "end_masked")]
 
 
