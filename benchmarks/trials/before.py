@@ -144,8 +144,8 @@ found.append(kl(drag(drag(p, 2, 0.0), 3, 0.0), drag(q, 1, 0.45)))
     Trial(
         "before/which-way-round",
         """Under reverse KL, all three starts end at the same student up to a distance of about {}.
-        With the second peak at 5.2, they end with the middle near {} and a width of {}; forward
-        KL ends with the middle at {} and a width of {}.""",
+        Just below this distance, with the second peak at 5.2, they end with the middle near {} and
+        a width of {}; forward KL ends with the middle at {} and a width of {}.""",
         """
 def ends(second, divergence):
     global teacher

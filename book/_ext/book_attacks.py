@@ -31,9 +31,10 @@ def table(numbers: dict) -> list[str]:
     return [
         *lines,
         "",
-        f"{left} attacks would take down a machine that runs nbgrader alone; it was not given them."
-        f" In these runs, no process of the grader had more than {numbers['memory_mib']} MiB of "
-        f"memory, and the largest record of a grading has {numbers['record_mib']} MiB.",
+        f"{left} attacks would take down the machine under stock nbgrader, so they were not run "
+        f"there. In these runs, no process of the grader had more than {numbers['memory_mib']} MiB "
+        f"of memory, and the largest record of a grading, a JSON file, has "
+        f"{numbers['record_mib']} MiB.",
     ]
 
 

@@ -25,7 +25,7 @@ ELSEWHERE = {
         "puts 60% of its probability on one peak and 40% on another": MADE_UP,
         "with 60% and 40% of the probability": "0.6 and 0.4 in the code",
         "leaving out 40% of the": "0.4 in the code",
-        "gone for 2.3 nats": EXACT,
+        "costs 2.3 nats": EXACT,
         "at 5.4, one start ends on the first peak, and at 5.6": "asserted by its trial",
         "0.16 instead of 0.20 for JSD, 0.33 instead of 0.34 for": "test_part1.py",
     },
@@ -34,7 +34,7 @@ ELSEWHERE = {
         "About 95%": MADE_UP,
     },
     "combined/the-formula": {
-        "α = 0.9 is λ = 9": EXACT,
+        "α = 0.9 to λ = 9": EXACT,
         "acts like 0.00002": EXACT,
         "up to version 0.5; up to version 0.3": "versions",
         "up to version 0.42": "a version",
@@ -68,7 +68,7 @@ ELSEWHERE = {
     "index": {"Python 3.11": "a version"},
     "labs/assistant": {"the text of 4.5": "a page"},
     "labs/pretrained-teacher": {
-        "4.6 nats a token at 0.25 tokens": MADE_UP,
+        "4.6 nats per token at 0.25 tokens": MADE_UP,
         "4.6 · 0.25 = 1.15 against 4.0 · 0.30 = 1.20": EXACT,
     },
     "labs/weak-teacher": {"whose grey line is 0.6 nats higher": "test_labs.py"},
