@@ -51,8 +51,9 @@ found = [min(labelled), max(labelled), min(told), max(told)]
     ),
     Trial(
         SOFT,
-        """still gives *t* its share, and guesses it at half of the positions where it came. If the
-        letter *q* is left out instead, the student gives it about {}%, as the teacher does.""",
+        """still gives *t* its share, and guesses it at half of the held-out positions where *t*
+        came. If the letter *q* is left out instead, the student gives it about {}%, as the
+        teacher does.""",
         """
 for letter in "tq":
     i = CHARACTERS.index(letter)
@@ -125,11 +126,11 @@ found = [moved(a), kl(teacher, a), kl(teacher, b)]
     ),
     Trial(
         "before/which-way-round",
-        """drag $q$ of *sofa* to 0: forward KL is infinite, and reverse KL is {}. The opposite case
-        is mild as long as the teacher gives *roof* and *moon* 0.05 each: for
-        $q=[0.3,0.3,0.2,0.2]$, forward KL is {} and reverse KL is {}. But reset the widget, and
-        drag $p$ of *roof* and of *moon* to 0, and $q$ of *sofa* to 0.45: forward KL is {}, and
-        reverse KL""",
+        """drag $q$ of *sofa* to 0: forward KL is infinite, and reverse KL is {}. For the opposite,
+        a low forward KL and a high reverse KL, it is not enough to move $q$ while the teacher gives
+        *roof* and *moon* 0.05 each: for example, for $q=[0.3,0.3,0.2,0.2]$, forward KL is {} and
+        reverse KL is only {}. So reset the widget, and drag $p$ of *roof* and of *moon* to 0, and
+        $q$ of *sofa* to 0.45: forward KL is {}, and reverse KL""",
         WHERE_IT_FALLS
         + """
 from kdlab.widgets import KLExplorer
@@ -186,7 +187,7 @@ found = [
     ),
     Trial(
         "before/one-knob",
-        "For $(1+0.3\\,\\lambda)/(1+\\lambda)$ to be 0.5, λ is {}.",
+        "the target gives it $(1+0.3\\,\\lambda)/(1+\\lambda)$. This is 0.5 at λ = {}.",
         "found = [(1 - 0.5) / (0.5 - 0.3)]",
     ),
     Trial(

@@ -132,8 +132,9 @@ found = [at[0], min(lam for lam in tried if lam > at[0]), at[1], truth[c, o] - t
     Trial(
         "combined/what-the-truth-contributes",
         """In one draw of 10,000 positions the best λ after *c* is near {}, with noise and
-        without. Over 2,000 draws of 344 labels, the best λ is near {} in both cases. The noise
-        hardly changes the best λ, because at every small λ it adds about the same error, {}.""",
+        without. This draw has 344 labels after *c*. Over 2,000 draws of 344 such labels, the best λ
+        is near {} in both cases. The noise hardly changes the best λ, because at every small λ it
+        adds about the same error, {}.""",
         """
 grid = torch.logspace(-2, 1, 301, dtype=torch.double)
 r, p = truth[c], teacher[c]
