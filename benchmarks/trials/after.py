@@ -82,8 +82,8 @@ found = []
         falls to the end, and with λ = 4 it ends lower. More text keeps the student from
         learning its labels by heart, as a higher λ did with few labels. - With 61 blocks the
         curve still turns at λ = 1, but later, and it rises little. At λ = 4 it falls and then
-        stays flat. The λ from which it no longer turns lies between 1 and 4 and depends on the
-        seed. - If λ rises linearly from 0.1 to 4, the curve does not turn, and it ends where
+        stays flat. The smallest λ at which it no longer turns lies between 1 and 4 and depends on
+        the seed. - If λ rises linearly from 0.1 to 4, the curve does not turn, and it ends where
         the curve of λ = 4 ends.""",
         """
 from kdlab import LinearLambda
