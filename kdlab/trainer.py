@@ -209,6 +209,12 @@ class DistillationTrainer:
             mixed_precision=config.mixed_precision,
             **self.accelerator_options,
         )
+        if (parts := accelerator.gradient_accumulation_steps) != 1:
+            raise ValueError(
+                f"Accelerate's gradient_accumulation_steps is {parts}, by which it would divide "
+                "each gradient; take it out of accelerator_options, or of the environment, and "
+                "give TrainConfig(accumulation=...)"
+            )
         sharded = any(isinstance(part, FSDPModule) for part in self.student.modules())
         sharded = sharded or accelerator.distributed_type == DistributedType.FSDP
         if config.on_policy and sharded:

@@ -335,6 +335,15 @@ def test_data_and_configurations_that_cannot_work_are_refused():
         TrainConfig(steps=0)
 
 
+@pytest.mark.parametrize("by_environment", [False, True])
+def test_accelerate_is_not_left_to_divide_gradients(monkeypatch, by_environment):
+    if by_environment:
+        monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "2")
+    options = {} if by_environment else {"gradient_accumulation_steps": 2}
+    with pytest.raises(ValueError, match="gradient_accumulation_steps is 2, by which"):
+        trainer(accelerator_options=options).fit(blocks())
+
+
 def test_a_live_teacher_gives_no_gradient():
     teacher = LiveTeacher(model(2))
     assert not teacher(torch.zeros(1, 3, dtype=torch.long)).requires_grad
