@@ -362,6 +362,7 @@ class DistillationTrainer:
         prompts = before_answers(batch, ignore_index=ignore_index)
         if config.prompt_tokens is not None:
             prompts = [config.prompt_tokens] * len(prompts)
+        truncates = getattr(self.objective, "match_vocab", "error") == "truncate"
         if config.new_tokens is not None:
             width = longest_text(self.student, max(prompts) + config.new_tokens)
         written = continued(
@@ -372,6 +373,7 @@ class DistillationTrainer:
             new_tokens=config.new_tokens,
             attention_mask=None if mask is None else mask.to(device),
             end_of_text=self._ends,
+            vocabulary=self._way.entries if truncates else None,
             ignore_index=ignore_index,
             generator=torch.Generator(device).manual_seed(draw),
         )
@@ -495,7 +497,7 @@ class DistillationTrainer:
 
     def _evaluate(self, data: Rows) -> float | None:
         """Measure; returns by how many nats the student's LM loss is above its teacher's."""
-        live = self.teacher is not None and self._way.gives_logits
+        live = self.teacher is not None and self._way.entries is not None
         live = live and getattr(self.teacher, "any_text", True)
         parts = self.config.accumulation * self.accelerator.num_processes
         with self.accelerator.autocast():
