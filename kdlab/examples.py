@@ -21,6 +21,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
+from torch.utils.data import Subset
+
 from kdlab.arguments import checked
 from kdlab.batches import rows_of_table
 from kdlab.data import check_characters, held_out, hugging_face
@@ -292,7 +294,10 @@ def read_conversations(data: Any, name: str = "") -> Iterator[Conversation]:
         ValueError: something else was given, or a row is no conversation; it is told by its number.
     """
     check_conversations(data)
-    features = getattr(data, "features", None)
+    table = data
+    while isinstance(table, Subset):
+        table = table.dataset
+    features = getattr(table, "features", None)
     rows = data if isinstance(data, Iterable) else (data[i] for i in range(len(data)))
     for i, each in enumerate(rows):
         if isinstance(each, Conversation):
