@@ -29,7 +29,7 @@ import torch.nn as nn
 from accelerate import Accelerator
 from accelerate.utils import DistributedType, send_to_device, set_seed
 from torch import Tensor
-from torch.distributed.fsdp import FSDPModule
+from torch.distributed.fsdp import FSDPModule, FullyShardedDataParallel
 from tqdm.auto import tqdm
 
 from kdlab.batches import NO_INPUTS, Rows, batch_of, check_rows, telling_row
@@ -389,6 +389,12 @@ class DistillationTrainer:
         accelerator, student = self.accelerator, self.student
         student.zero_grad()  # what was there before is of no step
         sharded = any(isinstance(part, FSDPModule) for part in student.modules())
+        version_1 = any(isinstance(part, FullyShardedDataParallel) for part in student.modules())
+        if version_1 and accelerator.distributed_type != DistributedType.FSDP:
+            raise ValueError(
+                "the student is in pieces of FSDP 1, which Accelerate would take for whole; shard "
+                "it with fully_shard, or leave it to Accelerate"
+            )
         if not (sharded or stays(student)):
             student.to(accelerator.device)
         optimizer = adamw(student, self.config)
