@@ -328,7 +328,8 @@ def before_answers(
 ) -> list[int]:
     """How many tokens of each row stand before its last run of labels: a prompt.
 
-    Of a row that is labelled from its beginning, or nowhere, so many as otherwise.
+    Of a row that is labelled from its beginning, or nowhere, so many as otherwise; the last token
+    of a shorter one is left to be written.
     """
     labels = batch["labels"]
     there = batch.get("attention_mask", torch.ones_like(labels)).bool()
@@ -337,5 +338,5 @@ def before_answers(
         counts = (row[real] != ignore_index).long()
         begins = (counts.diff(prepend=counts.new_zeros(1)) == 1).nonzero()
         start = int(begins[-1]) if len(begins) else 0
-        found.append(start if start > 1 else min(otherwise, len(counts)))
+        found.append(start if start > 1 else min(otherwise, max(1, len(counts) - 1)))
     return found

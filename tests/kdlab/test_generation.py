@@ -401,6 +401,7 @@ def test_a_prompt_ends_where_the_last_answer_begins():
     mask = torch.tensor([[1] * 6, [1] * 6, [1] * 6, [1, 1, 1, 1, 1, 0]])
     batch = {"labels": labels, "attention_mask": mask}
     assert before_answers(batch, otherwise=2) == [5, 2, 2, 3]
+    assert before_answers(batch) == [5, 5, 5, 3]  # something is left to be written
 
 
 @pytest.mark.parametrize("name", ["TinyGPT", "GPT2", "OPT", "Llama"])
