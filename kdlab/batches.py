@@ -198,7 +198,7 @@ def _tensor(name: str, value: Any) -> Tensor:
         )
     if array.dtype.kind in "iu":  # tokens are often kept in 16 bits
         array = array.astype(np.int64, copy=not array.flags.writeable)
-    array = array if array.flags.writeable else array.copy()
+    array = np.require(array, requirements=("C", "W"))  # torch takes no array that runs back
     return torch.as_tensor(array, device="cpu")  # whatever the default device is
 
 

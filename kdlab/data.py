@@ -31,7 +31,7 @@ from torch.utils.data import Dataset
 from kdlab.arguments import check_whole, checked
 from kdlab.batches import rows_of_table
 from kdlab.files import cache_dir, slug, whole_or_not_at_all
-from kdlab.tokens import Unknown, encoded, tokenizer_sha256
+from kdlab.tokens import Unknown, encoded, tokenizer_sha256, whole_texts
 
 __all__ = ["Corpus", "PackedDataset", "load_corpus", "train_tokenizer"]
 
@@ -345,6 +345,7 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
                 + "; give its .tokenizer"
                 * hasattr(tokenizer, "tokenizer")
             )
+        tokenizer = whole_texts(tokenizer)
         if isinstance(documents, Iterator):
             documents = list(documents)  # it is read once
         check_texts(documents)

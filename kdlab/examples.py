@@ -21,7 +21,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
+from torch.utils.data import Subset
 
 from kdlab.arguments import checked
 from kdlab.batches import rows_of_table
@@ -79,16 +79,17 @@ class Conversation:
                 f"{where}: it is {_kind(row)}, not an object with fields"
                 + ("; a data set gives them with_format(None)" * hasattr(row, "columns"))
             )
-        given, row = row, {name: value for name, value in row.items() if not _missing(value)}
+        given = _of_python(row)
+        row = {name: value for name, value in given.items() if not _missing(value)}
         for name, why in NOT_READ.items():
-            value = _as_sequence(row.get(name))
+            value = row.get(name)
             if value is not None and not (isinstance(value, Sized) and len(value) == 0):
                 raise ValueError(f"{where}: it has {name!r}, and {why}")
         tools = _tools(row.get("tools"), where)
         for each in _tools(row.get("functions"), where):  # their form before there were tools
             tools = (*tools, {"type": "function", "function": each})
         kind = str(row.get("kind") or "")
-        if isinstance(row.get("label"), bool | np.bool_) and not row["label"]:
+        if row.get("label") is False:
             raise ValueError(f"{where}: its 'label' is false, so its answer is not to be learned")
         for name in ("messages", "conversations"):
             if name in row:
@@ -193,14 +194,14 @@ def _message(item: Any, where: str) -> Mapping[str, Any]:
             raise ValueError(f"{where}.{name} is {weight!r}; known are 0 and 1")
         if weight == 0:
             message["weight"] = 0
-    calls = _as_sequence(message.pop("tool_calls", ()))
+    calls = message.pop("tool_calls", ())
     if not isinstance(calls, Sequence) or isinstance(calls, str):
         raise ValueError(f"{where}.tool_calls is {_kind(calls)}, not a list of calls")
     if "function_call" in message:  # its form before there were tools
         calls = [*calls, {"type": "function", "function": message.pop("function_call")}]
     if calls:
         message["tool_calls"] = [_called(call, where) for call in calls]
-    content = _as_sequence(message.get("content"))
+    content = message.get("content")
     if isinstance(content, Sequence) and not isinstance(content, str):
         parts = [{"text": part} if isinstance(part, str) else part for part in content]
         kinds = {_part(part) for part in parts} - {*TEXT}
@@ -231,9 +232,12 @@ def _missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and value != value)
 
 
-def _as_sequence(value: Any) -> Any:
-    """A list for an array, which is what Parquet gives."""
-    return value.tolist() if isinstance(value, np.ndarray) else value
+def _of_python(value: Any) -> Any:
+    """A value of a row as JSON has it; data sets may give arrays and tensors for its parts."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, Mapping):
+        return {name: _of_python(part) for name, part in value.items()}
+    return [_of_python(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _kind(value: Any) -> str:
@@ -251,7 +255,6 @@ def _called(call: Any, where: str) -> Mapping[str, Any]:
 
 def _parsed(value: Any) -> Any:
     """What a string holds if it is JSON, as data sets keep what has no fixed columns."""
-    value = _as_sequence(value)
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
             return json.loads(value)
@@ -291,14 +294,17 @@ def read_conversations(data: Any, name: str = "") -> Iterator[Conversation]:
         ValueError: something else was given, or a row is no conversation; it is told by its number.
     """
     check_conversations(data)
-    features = getattr(data, "features", None)
+    table = data
+    while isinstance(table, Subset):
+        table = table.dataset
+    features = getattr(table, "features", None)
     rows = data if isinstance(data, Iterable) else (data[i] for i in range(len(data)))
     for i, each in enumerate(rows):
         if isinstance(each, Conversation):
             yield each
         else:
             of_table = isinstance(features, Mapping) and isinstance(each, Mapping)
-            row = without_filled(each, cast(Any, features)) if of_table else each
+            row = without_filled(_of_python(each), cast(Any, features)) if of_table else each
             yield Conversation.of(row, f"{name}, row {i}" if name else f"row {i}")
 
 

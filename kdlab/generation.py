@@ -33,6 +33,7 @@ def generate(
     attention_mask: Tensor | None = None,
     temperature: float = 1.0,
     top_k: int | None = None,
+    vocabulary: int | None = None,
     end_of_text: Ends = None,
     at_most: Sequence[int] | None = None,
     generator: torch.Generator | None = None,
@@ -49,6 +50,7 @@ def generate(
         attention_mask: ``[B, T]``, 0 where a row is padded, which must be on the left.
         temperature: of the softmax that is drawn from; 0 takes the likeliest token.
         top_k: draw from the k likeliest tokens only; None from all.
+        vocabulary: draw from the first so many tokens only; None from all.
         end_of_text: after this token, or one of these, a row is filled with the first of them, and
             writing ends when every row has one; None goes on past it, as packed text does.
         at_most: for each row, the most new tokens that are used; what stands after them is filler.
@@ -80,6 +82,8 @@ def generate(
     if not 0 <= temperature < float("inf"):
         raise ValueError(f"temperature must be at least 0 and finite, got {temperature}")
     top_k = None if top_k is None else check_whole("top_k", top_k, least=1)
+    if vocabulary is not None:
+        vocabulary = check_whole("vocabulary", vocabulary, least=1)
     if at_most is not None and len(at_most) != len(input_ids):
         raise ValueError(f"at_most must have a number for each of {len(input_ids)} rows: {at_most}")
     check_causal(model)
@@ -99,7 +103,7 @@ def generate(
             places = {} if mask is None else {"position_ids": mask.cumsum(-1) - 1}
             check_length(model, {"input_ids": input_ids, **places})
             logits, past = _after(input_ids, mask, model, takes, past)
-            logits = logits.float()
+            logits = logits[:, :vocabulary].float()
             if not bool(logits.amax(-1).isfinite().all()):  # of NaN, the largest is NaN
                 raise ValueError("the model's logits are not finite: there is no token to take")
             if top_k is not None and top_k < logits.shape[-1]:
@@ -240,6 +244,7 @@ def continued(
     new_tokens: int | None = None,
     attention_mask: Tensor | None = None,
     end_of_text: Ends = None,
+    vocabulary: int | None = None,
     temperature: float = 1.0,
     ignore_index: int = -100,
     generator: torch.Generator | None = None,
@@ -255,6 +260,7 @@ def continued(
         attention_mask: ``[B, T]``, 0 where a text is padded, on either side.
         end_of_text: the tokens that end a text; by default those of the model's configuration, if
             it has any. What comes after one does not count.
+        vocabulary: of the model's tokens, only so many, the first, are written; None for all.
         temperature: of the softmax that is drawn from; 0 takes the likeliest token.
         ignore_index: the label of tokens that do not count.
         generator: of the draws, on the device of ``texts``.
@@ -301,6 +307,7 @@ def continued(
             at_most=rooms,
             attention_mask=torch.stack(real),
             temperature=temperature,
+            vocabulary=vocabulary,
             end_of_text=ends or None,
             generator=generator,
         )[:, widest:]
@@ -321,7 +328,8 @@ def before_answers(
 ) -> list[int]:
     """How many tokens of each row stand before its last run of labels: a prompt.
 
-    Of a row that is labelled from its beginning, or nowhere, so many as otherwise.
+    Of a row that is labelled from its beginning, or nowhere, so many as otherwise; the last token
+    of a shorter one is left to be written.
     """
     labels = batch["labels"]
     there = batch.get("attention_mask", torch.ones_like(labels)).bool()
@@ -330,5 +338,5 @@ def before_answers(
         counts = (row[real] != ignore_index).long()
         begins = (counts.diff(prepend=counts.new_zeros(1)) == 1).nonzero()
         start = int(begins[-1]) if len(begins) else 0
-        found.append(start if start > 1 else min(otherwise, len(counts)))
+        found.append(start if start > 1 else min(otherwise, max(1, len(counts) - 1)))
     return found

@@ -199,8 +199,8 @@ class CombinedObjective:
                 counts as 1); by default the positions of this batch that count. With accumulation
                 or several ranks, pass the number over all of them: the parts then add up to the
                 loss of the whole, however it was split. DDP and FSDP average gradients over the
-                ranks: in a loop of your own, multiply the loss by the number of ranks before
-                ``backward()``.
+                ranks, and Accelerate and Lightning over the micro-batches that they accumulate: in
+                a loop of your own, multiply the loss by these numbers before ``backward()``.
 
         Returns:
             The loss and its two terms, all attached to the graph; 0 if no position counts. With a

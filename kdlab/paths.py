@@ -41,7 +41,7 @@ class ObjectivePath(NamedTuple):
     objective: Objective
     heads: Heads | None  # None on the dense path
     said: str  # "linear", or "dense: " and why
-    gives_logits: bool  # the teacher, and not its likeliest tokens
+    entries: int | None  # of the teacher's logits; None if it gives none
 
     def output(
         self, student: nn.Module, batch: dict[str, Tensor], num_items: Tensor, on_policy: bool
@@ -105,17 +105,17 @@ def choose_path(
         ValueError: what a model says of a text depends on what comes later in it; or the objective
             needs hidden states, and there are none.
     """
-    found, gives_logits = _heads(student, teacher, objective, batch, accelerator, wanted)
+    found, entries = _heads(student, teacher, objective, batch, accelerator, wanted)
     in_pieces_again(student)
     if isinstance(found, str):
         if isinstance(objective, LinearCombinedObjective):
             raise ValueError(f"{objective} needs hidden states, but {found}; use CombinedObjective")
-        return ObjectivePath(student, teacher, objective, None, f"dense: {found}", gives_logits)
+        return ObjectivePath(student, teacher, objective, None, f"dense: {found}", entries)
     twin = linear_twin(objective)
     assert isinstance(twin, LinearCombinedObjective)  # or there would be no heads
     top_k = teacher is not None and found.teacher is None
     said = "linear" + kernels.in_words(accelerator.device, twin.divergence, top_k)
-    return ObjectivePath(student, teacher, objective, found, said, gives_logits)
+    return ObjectivePath(student, teacher, objective, found, said, entries)
 
 
 def _heads(
@@ -125,10 +125,10 @@ def _heads(
     batch: Mapping[str, Tensor],
     accelerator: Accelerator,
     wanted: bool,
-) -> tuple[Heads | str, bool]:
+) -> tuple[Heads | str, int | None]:
     """The heads that the linear path leaves out; or, in words, why the dense one is taken.
 
-    With it, whether the teacher gives logits.
+    With it, how many logits the teacher gives at a position, if it gives any.
     """
     parts = [part for part in (student, teacher) if isinstance(part, nn.Module)]
     with in_evaluation_mode(*parts), unchanged(*parts):
@@ -158,27 +158,27 @@ def _heads(
                 why = found
         elif why := why_not_left_out(targets_of_row, teacher_head):
             teacher_head = None
-        gives_logits = isinstance(targets, Tensor)
+        entries = targets.shape[-1] if isinstance(targets, Tensor) else None
         if not wanted:
-            return "config.linear_objective is False", gives_logits
+            return "config.linear_objective is False", entries
         twin = linear_twin(objective)
         if isinstance(twin, str):
-            return twin, gives_logits
-        if gives_logits and teacher_head is None:
-            return f"of the teacher: {why}", gives_logits
+            return twin, entries
+        if entries is not None and teacher_head is None:
+            return f"of the teacher: {why}", entries
         head = find_head(student)
         if isinstance(head, str):
-            return head, gives_logits
+            return head, entries
         if accelerator.distributed_type == DistributedType.FSDP and not (
             getattr(accelerator, "is_fsdp2", False)
         ):
-            return "FSDP 1 gives no access to the student's head; take version 2", gives_logits
+            return "FSDP 1 gives no access to the student's head; take version 2", entries
         ddp = accelerator.ddp_handler
         if ddp is not None and ddp.find_unused_parameters:
-            return "find_unused_parameters would take the student's head for unused", gives_logits
+            return "find_unused_parameters would take the student's head for unused", entries
         student.train()
         why = why_not_left_out(lambda: logits_for(student, batch), head)
-    return (f"of the student: {why}" if why else Heads(head, teacher_head)), gives_logits
+    return (f"of the student: {why}" if why else Heads(head, teacher_head)), entries
 
 
 @torch.no_grad()

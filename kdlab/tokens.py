@@ -29,6 +29,18 @@ def encoded(tokenizer: Any, documents: list[str]) -> Iterator[list[int]]:
             yield from tokenizer(some, add_special_tokens=False, verbose=False)["input_ids"]
 
 
+def whole_texts(tokenizer: Any) -> Any:
+    """A tokenizer that neither cuts texts nor pads them: itself, or a copy of one that is set to.
+
+    One of transformers does so only where a call asks for it.
+    """
+    if isinstance(tokenizer, Tokenizer) and (tokenizer.truncation or tokenizer.padding):
+        tokenizer = Tokenizer.from_str(tokenizer.to_str())
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+    return tokenizer
+
+
 def tokenizer_sha256(tokenizer: Any) -> str:
     """A fingerprint of what the tokens of a tokenizer depend on, of either library."""
     backend = getattr(tokenizer, "backend_tokenizer", tokenizer)

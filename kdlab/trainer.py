@@ -29,7 +29,7 @@ import torch.nn as nn
 from accelerate import Accelerator
 from accelerate.utils import DistributedType, send_to_device, set_seed
 from torch import Tensor
-from torch.distributed.fsdp import FSDPModule
+from torch.distributed.fsdp import FSDPModule, FullyShardedDataParallel
 from tqdm.auto import tqdm
 
 from kdlab.batches import NO_INPUTS, Rows, batch_of, check_rows, telling_row
@@ -209,6 +209,12 @@ class DistillationTrainer:
             mixed_precision=config.mixed_precision,
             **self.accelerator_options,
         )
+        if (parts := accelerator.gradient_accumulation_steps) != 1:
+            raise ValueError(
+                f"Accelerate's gradient_accumulation_steps is {parts}, by which it would divide "
+                "each gradient; take it out of accelerator_options, or of the environment, and "
+                "give TrainConfig(accumulation=...)"
+            )
         sharded = any(isinstance(part, FSDPModule) for part in self.student.modules())
         sharded = sharded or accelerator.distributed_type == DistributedType.FSDP
         if config.on_policy and sharded:
@@ -356,6 +362,7 @@ class DistillationTrainer:
         prompts = before_answers(batch, ignore_index=ignore_index)
         if config.prompt_tokens is not None:
             prompts = [config.prompt_tokens] * len(prompts)
+        truncates = getattr(self.objective, "match_vocab", "error") == "truncate"
         if config.new_tokens is not None:
             width = longest_text(self.student, max(prompts) + config.new_tokens)
         written = continued(
@@ -366,6 +373,7 @@ class DistillationTrainer:
             new_tokens=config.new_tokens,
             attention_mask=None if mask is None else mask.to(device),
             end_of_text=self._ends,
+            vocabulary=self._way.entries if truncates else None,
             ignore_index=ignore_index,
             generator=torch.Generator(device).manual_seed(draw),
         )
@@ -381,6 +389,12 @@ class DistillationTrainer:
         accelerator, student = self.accelerator, self.student
         student.zero_grad()  # what was there before is of no step
         sharded = any(isinstance(part, FSDPModule) for part in student.modules())
+        version_1 = any(isinstance(part, FullyShardedDataParallel) for part in student.modules())
+        if version_1 and accelerator.distributed_type != DistributedType.FSDP:
+            raise ValueError(
+                "the student is in pieces of FSDP 1, which Accelerate would take for whole; shard "
+                "it with fully_shard, or leave it to Accelerate"
+            )
         if not (sharded or stays(student)):
             student.to(accelerator.device)
         optimizer = adamw(student, self.config)
@@ -489,7 +503,7 @@ class DistillationTrainer:
 
     def _evaluate(self, data: Rows) -> float | None:
         """Measure; returns by how many nats the student's LM loss is above its teacher's."""
-        live = self.teacher is not None and self._way.gives_logits
+        live = self.teacher is not None and self._way.entries is not None
         live = live and getattr(self.teacher, "any_text", True)
         parts = self.config.accumulation * self.accelerator.num_processes
         with self.accelerator.autocast():

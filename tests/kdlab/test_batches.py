@@ -70,8 +70,9 @@ def as_hugging_face(data):
         lambda row: {name: values.numpy() for name, values in row.items()},
         lambda row: {name: tuple(values.tolist()) for name, values in row.items()},
         lambda row: {name: values.numpy().astype(np.int32) for name, values in row.items()},
+        lambda row: {name: np.flip(values.flip(0).numpy()) for name, values in row.items()},
     ],
-    ids=["lists", "arrays", "tuples", "int32"],
+    ids=["lists", "arrays", "tuples", "int32", "arrays that run back"],
 )
 def test_rows_of_any_form_and_length_say_the_same(form):
     assert losses([form(row) for row in rows()]) == pytest.approx(losses(rows()), rel=1e-6)

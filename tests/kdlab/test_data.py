@@ -224,6 +224,17 @@ def test_a_tokenizer_of_transformers_gives_the_same_blocks(pydocs):
     assert in_python.decode(blocks[0]) == "an owl</s>"
 
 
+def test_a_tokenizer_that_was_saved_as_it_cuts_and_pads_does_neither(pydocs):
+    own, texts = train_tokenizer(pydocs, 400), pydocs.validation[:3]
+    cutting = Tokenizer.from_str(own.to_str())
+    cutting.enable_truncation(5)
+    cutting.enable_padding(length=8)
+    found, expected = (PackedDataset(texts, each, 16) for each in (cutting, own))
+    assert torch.equal(found.blocks, expected.blocks)
+    assert found.tokenizer_sha256 == expected.tokenizer_sha256
+    assert cutting.truncation["max_length"] == 5
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -224,6 +224,22 @@ def test_rows_of_a_hugging_face_dataset_are_read():
         Examples.of(datasets.Dataset.from_list([{"messages": [U, A]}, {"messages": [U]}]), "chats")
 
 
+@pytest.mark.parametrize("form", ["torch", "numpy"])
+def test_a_hugging_face_dataset_of_arrays_says_the_same(form):
+    datasets = pytest.importorskip("datasets")
+    calls = [{"name": "f", "arguments": {"x": 1}}, {"name": "g", "arguments": {"y": [2]}}]
+    rows = [
+        {"messages": [U, {"role": "assistant", "tool_calls": [call]}], "tools": [call]}
+        for call in calls
+    ]
+    table = datasets.Dataset.from_list(rows)
+    of_arrays, plain = (Examples.of(each) for each in (table.with_format(form), table))
+    assert repr(of_arrays.conversations) == repr(plain.conversations)  # tensor(1) == 1
+    unwanted = datasets.Dataset.from_list([{"prompt": "Q?", "completion": "A.", "label": False}])
+    with pytest.raises(ValueError, match="row 0: its 'label' is false"):
+        Examples.of(unwanted.with_format(form))
+
+
 @pytest.mark.parametrize("form", ["arrow", "pandas"])
 def test_a_table_for_a_row_is_told(form):
     datasets = pytest.importorskip("datasets")
@@ -254,8 +270,9 @@ def test_an_argument_that_only_another_row_of_a_table_has_is_not_there():
     calls = [{"name": "f", "arguments": {"x": 1}}, {"name": "g", "arguments": {"y": [2]}}]
     rows = [{"messages": [U, {"role": "assistant", "tool_calls": [call]}]} for call in calls]
     table = datasets.Dataset.from_list(rows)
-    data = Examples.of(table).conversations
-    assert [each.messages[1]["tool_calls"] for each in data] == [[call] for call in calls]
+    for whole in (table, torch.utils.data.Subset(torch.utils.data.Subset(table, [0, 1]), [0, 1])):
+        data = Examples.of(whole).conversations
+        assert [each.messages[1]["tool_calls"] for each in data] == [[call] for call in calls]
     (kept,) = Examples.of(
         [{"messages": [U, {"role": "assistant", "tool_calls": [{"arguments": {"x": None}}]}]}]
     ).conversations

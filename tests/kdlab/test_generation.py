@@ -71,6 +71,14 @@ def test_top_k_leaves_the_others_out():
     assert set(draws.flatten().tolist()) == {2, 3}
 
 
+def test_of_a_vocabulary_the_first_tokens_are_drawn_as_often_as_among_themselves():
+    model = table(torch.tensor([[1.0, 3.0, 4.0, 8.0]] * 4).log())
+    start = torch.zeros(4000, 1, dtype=torch.long)
+    draws = generate(model, start, 1, vocabulary=2)[:, 1]
+    assert draws.bincount().tolist() == pytest.approx([1000, 3000], abs=140)  # five deviations
+    assert generate(model, start[:1], 1, vocabulary=3, temperature=0.0)[0, 1] == 2
+
+
 def test_of_equal_logits_top_k_takes_k():
     draws = generate(table(torch.zeros(9, 9)), torch.zeros(500, 1, dtype=torch.long), 1, top_k=1)
     assert len(set(draws[:, 1].tolist())) == 1
@@ -393,6 +401,7 @@ def test_a_prompt_ends_where_the_last_answer_begins():
     mask = torch.tensor([[1] * 6, [1] * 6, [1] * 6, [1, 1, 1, 1, 1, 0]])
     batch = {"labels": labels, "attention_mask": mask}
     assert before_answers(batch, otherwise=2) == [5, 2, 2, 3]
+    assert before_answers(batch) == [5, 5, 5, 3]  # something is left to be written
 
 
 @pytest.mark.parametrize("name", ["TinyGPT", "GPT2", "OPT", "Llama"])

@@ -9,9 +9,11 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
+from accelerate import Accelerator
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kdlab.devices import own_accelerate_state
 from kdlab.divergences import DIVERGENCES, forward_kl, jensen_shannon
 from kdlab.objective import CombinedObjective
 from tests.kdlab.forked import METHOD
@@ -179,6 +181,19 @@ def test_num_items_may_be_a_tensor():
     torch.testing.assert_close(grad, expected)
     nothing = objective(student, teacher, torch.full_like(labels, -100), num_items=torch.tensor(0))
     assert nothing.loss.item() == 0.0
+
+
+def test_the_mean_that_accelerate_takes_over_micro_batches_is_undone():
+    student, teacher, labels = batch(12, ignored=4)
+    objective = CombinedObjective(lam=0.6)
+    whole, expected = grad_of(objective, student, teacher, labels)
+    with own_accelerate_state():
+        accelerator = Accelerator(cpu=True, gradient_accumulation_steps=3)
+    student.grad = None
+    for part in (slice(0, 1), slice(1, 7), slice(7, 12)):
+        output = objective(student[part], teacher[part], labels[part], num_items=whole.num_items)
+        accelerator.backward(output.loss * 3)
+    torch.testing.assert_close(student.grad, expected)
 
 
 def one_rank(rank, port, positions):

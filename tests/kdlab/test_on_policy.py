@@ -76,6 +76,17 @@ def test_own_words_are_no_labels():
     assert (weights(own) - before).norm() < 1e-2 * (weights(data) - before).norm()
 
 
+@pytest.mark.parametrize("linear_objective", [True, False])
+def test_a_student_writes_only_what_its_teacher_has_an_entry_for(linear_objective):
+    """Its own vocabulary is padded to three times that of the teacher."""
+    torch.manual_seed(1)
+    student = TinyGPT("tiny-student", vocab_size=90, block_size=10)
+    objective = CombinedObjective(lam=0.5, match_vocab="truncate")
+    config = replace(CONFIG, steps=2, linear_objective=linear_objective)
+    history = DistillationTrainer(student, model(2), objective, None, config).fit(blocks())
+    assert history.column("num_items") == [4 * 7] * 2
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("accumulation", [1, 2])
 def test_the_share_of_steps_is_kept_and_their_choice_is_the_seeds(accumulation):

@@ -11,8 +11,10 @@ from functools import partial
 
 import pytest
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from accelerate.state import PartialState
+from torch.distributed.fsdp import FullyShardedDataParallel
 
 from kdlab import (
     CombinedObjective,
@@ -333,6 +335,28 @@ def test_data_and_configurations_that_cannot_work_are_refused():
         TrainConfig(batch_size=4, accumulation=3)
     with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
         TrainConfig(steps=0)
+
+
+@pytest.mark.parametrize("by_environment", [False, True])
+def test_accelerate_is_not_left_to_divide_gradients(monkeypatch, by_environment):
+    if by_environment:
+        monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "2")
+    options = {} if by_environment else {"gradient_accumulation_steps": 2}
+    with pytest.raises(ValueError, match="gradient_accumulation_steps is 2, by which"):
+        trainer(accelerator_options=options).fit(blocks())
+
+
+@pytest.mark.filterwarnings("ignore")  # FSDP 1 is deprecated, and needs no process beside this one
+def test_a_student_in_pieces_of_fsdp_1_is_refused(tmp_path):
+    """On several processes, they waited for each other for ever."""
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/here", rank=0, world_size=1)
+    try:
+        student = FullyShardedDataParallel(model(1), device_id=torch.device("cpu"))
+        run = DistillationTrainer(student, model(2), CombinedObjective(), config=CONFIG)
+        with pytest.raises(ValueError, match="in pieces of FSDP 1"):
+            run.fit(blocks())
+    finally:
+        dist.destroy_process_group()
 
 
 def test_a_live_teacher_gives_no_gradient():
