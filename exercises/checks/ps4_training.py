@@ -2979,6 +2979,8 @@ EVALUATION_WAYS = (
         "2.2",
         {"reduce": lambda sums: of_all(sums[:-1])},
         {"reduce": lambda sums: of_all(sums[1:])},
+        {"reduce": lambda sums: of_all(sums[:-1] or sums)},
+        {"reduce": lambda sums: of_all(sums[1:] or sums)},
         {"reduce": lambda sums: (sums[-1][0] / sum(each[1] for each in sums)).exp()},
         {"reduce": lambda sums: (sum(each[0] for each in sums) / sums[-1][1]).exp()},
         {"reduce": lambda sums: (sum(each[0] for each in sums) / sums[0][1]).exp()},

@@ -8779,6 +8779,32 @@ def evaluate(model, data):
     return math.exp(total / count)
 
 
+# %% task="evaluate" right="no" mistake="the last batch is dropped, which might not be full" named="a_batch_is_missing"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    total, n = 0.0, 0
+    with torch.no_grad():
+        for x, y in data["held_out"][:-1] or data["held_out"]:
+            total += F.cross_entropy(model(x).mT, y, reduction="sum").item()
+            n += (y != -100).sum().item()
+    model.train(mode)
+    return math.exp(total / n)
+
+
+# %% task="evaluate" right="no" mistake="the first batch alone is dropped, as a warm-up" named="a_batch_is_missing"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    total, n = 0.0, 0
+    with torch.no_grad():
+        for x, y in (data["held_out"][1:] or data["held_out"]):
+            total += F.cross_entropy(model(x).mT, y, reduction="sum").item()
+            n += (y != -100).sum().item()
+    model.train(mode)
+    return math.exp(total / n)
+
+
 # %% task="training_step" right="no" mistake="padding in the middle of a text ends it"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
