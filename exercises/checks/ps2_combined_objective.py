@@ -635,6 +635,7 @@ def batches() -> list[tuple[str, bool, tuple[Tensor, Tensor, Tensor]]]:
     late[2][0] = torch.tensor([IGNORED, IGNORED, 2, 0, IGNORED])
     single = batch(more, 6, 1, 4, (1, 0, 0, 1, 0, 0))
     single[1][4, 0] = 40.0 * F.one_hot(torch.tensor(1), 4) - 5.0  # a teacher that is sure
+    alone = batch(more, 1, 1, 4, (0,))
     return [
         ("two texts, one padded", True, first),
         ("three texts, padded differently", True, second),
@@ -646,6 +647,7 @@ def batches() -> list[tuple[str, bool, tuple[Tensor, Tensor, Tensor]]]:
         ("a vocabulary of 300", False, large),
         ("texts of one position", False, single),
         ("one text, which begins with ignored positions", True, late),
+        ("one text of one position", False, alone),
     ]
 
 
@@ -776,6 +778,7 @@ KNOBS = (
     (0.5, 1.5),
     (20.0, 4.0),
     (0.95, 1.5),
+    (0.6, 1.25),
 )
 
 
@@ -817,7 +820,7 @@ def cases(*, knob: bool) -> tuple[Case, ...]:
 
 def convex_cases() -> tuple[Case, ...]:
     """The same with α in the place of λ, and both its ends."""
-    (_, _, tensors), *_, (_, _, single), _ = batches()
+    (_, _, tensors), *_, (_, _, single), _, _ = batches()
     return (
         *(case for case in cases(knob=True) if case.args[3] <= 1.0 and "λ" not in case.name),
         Case("α = 1", (*tensors, 1.0, 2.0), public=True),

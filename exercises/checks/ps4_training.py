@@ -412,6 +412,7 @@ def step_cases() -> tuple[Case, ...]:
     one = (*run_of((1, 2))[:2], three[2][:1])  # a batch that comes again, with other models
     alike = run_of((1, 0), (0, 2))
     alike = (alike[0], [each.clone() for each in alike[0]], alike[2])
+    alike[2][0][1][1, 1] = IGNORED  # between labels that count
     apart = run_of((1, 0), (2, 0))
     apart[2][1] = [each[:1] for each in apart[2][1]]  # a batch of one text
     return (
@@ -1995,6 +1996,8 @@ def train_cases() -> tuple[Case, ...]:
     last, public = {"part": LAST_GROUP}, {"public": True}
     alone = (*run_of((2, 0), (0, 1), (3, 2))[:2], four[2][:3])  # they come again
     ended = (*five[:2], [*five[2][:4], padding[2][1]])
+    long = run_of((0, 3), (0, 0), (3, 2), (1, 0), length=600)
+    long[2][1][1][0, 1] = IGNORED  # between labels that count
     return (
         case("four micro-batches, two an update", four, 3.0, 0.5, 2, **public),
         case("six micro-batches, three an update", six, 2.0, 0.25, 3, **public),
@@ -2011,7 +2014,7 @@ def train_cases() -> tuple[Case, ...]:
         case("all in one update", six, 1.0, 0.5, 6),
         case("micro-batches that grow longer", longer, 2.0, 0.5, 2),
         case("λ falls to 0", four, 3.0, 0.0, 2),
-        case("constant λ", run_of((0, 3), (0, 0), (3, 2), (1, 0), length=600), 1.5, 1.0, 2),
+        case("constant λ", long, 1.5, 1.0, 2),
         case("labels alone", run_of(*[(0, 0), (0, 3), (3, 4), (1, 0) * 20] * 3), 0.0, 1.0, 2),
         case("λ is 0 in the first of three updates, and in the third", six, -2.0, -1.0, 2),
         case("the teacher of six", six, 2.0, 0.25, 3, watch="teacher", part=TEACHER),
@@ -2976,6 +2979,8 @@ EVALUATION_WAYS = (
         "2.2",
         {"reduce": lambda sums: of_all(sums[:-1])},
         {"reduce": lambda sums: of_all(sums[1:])},
+        {"reduce": lambda sums: of_all(sums[:-1] or sums)},
+        {"reduce": lambda sums: of_all(sums[1:] or sums)},
         {"reduce": lambda sums: (sums[-1][0] / sum(each[1] for each in sums)).exp()},
         {"reduce": lambda sums: (sum(each[0] for each in sums) / sums[-1][1]).exp()},
         {"reduce": lambda sums: (sum(each[0] for each in sums) / sums[0][1]).exp()},

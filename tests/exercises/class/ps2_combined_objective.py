@@ -4403,3 +4403,11 @@ def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
 # %% task="combined_objective" right="no" mistake="lam stands in the place of the temperature in the call of kd_loss, and T is lost" named="lambda_as_temperature"
 def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
     return lm_loss(student_logits, labels) + lam * kd_loss(student_logits, teacher_logits, labels, lam if lam > 0 else 1.0)
+
+
+# %% task="lm_loss" right="no" mistake="squeeze takes away the axis of a batch of one text, or of texts of one position"
+def lm_loss(student_logits, labels):
+    s, y = student_logits.squeeze(), labels.squeeze()
+    if (y == -100).all():
+        return torch.zeros(())
+    return F.cross_entropy(s.transpose(1, -1), y)

@@ -8777,3 +8777,67 @@ def evaluate(model, data):
         total += F.cross_entropy(logits[keep], labels[keep], reduction="sum").item()
         count += keep.sum().item()
     return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="the last batch is dropped, which might not be full" named="a_batch_is_missing"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    total, n = 0.0, 0
+    with torch.no_grad():
+        for x, y in data["held_out"][:-1] or data["held_out"]:
+            total += F.cross_entropy(model(x).mT, y, reduction="sum").item()
+            n += (y != -100).sum().item()
+    model.train(mode)
+    return math.exp(total / n)
+
+
+# %% task="evaluate" right="no" mistake="the first batch alone is dropped, as a warm-up" named="a_batch_is_missing"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    total, n = 0.0, 0
+    with torch.no_grad():
+        for x, y in (data["held_out"][1:] or data["held_out"]):
+            total += F.cross_entropy(model(x).mT, y, reduction="sum").item()
+            n += (y != -100).sum().item()
+    model.train(mode)
+    return math.exp(total / n)
+
+
+# %% task="training_step" right="no" mistake="padding in the middle of a text ends it"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    labels = labels.masked_fill((labels == -100).cumsum(1) > 0, -100)
+    if (labels == -100).all():
+        labels = batch[1]
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    total, n = summed_loss(student(tokens), t, labels, lam)
+    loss = total / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="train" right="no" mistake="a text is over at its first -100"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    def cut(y):
+        short = y.masked_fill((y == -100).cumsum(1) > 0, -100)
+        return y if (short == -100).all() else short
+
+    student.train()
+    teacher.eval()
+    for step, start in enumerate(range(0, len(batches), accumulate)):
+        group = [(x, cut(y)) for x, y in batches[start : start + accumulate]]
+        n = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            total, _ = summed_loss(student(x), t, y, schedule(step))
+            (total / n).backward()
+        optimizer.step()
