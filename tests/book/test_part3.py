@@ -125,7 +125,7 @@ def test_with_few_labels_the_falling_lambda_loses(motion):
 
 
 def test_which_constant_lambda_beats_the_fall_differs_between_the_labs(motion):
-    """3.1's three experiments: the fall is best here, a constant 1 in 4.2, a constant 4 in 4.1."""
+    """Of 3.1's experiments: the fall is best here, a constant 1 in 4.2, a constant 4 in 4.1."""
     weak = SweepResults.read(BOOK / "labs/results/weak_teacher.json")
     laptop = SweepResults.read(BOOK / "labs/results/laptop.json")
     assert below(weak, "weaker: λ = 1", "weaker: linear")
