@@ -10,6 +10,7 @@ import matplotlib as mpl
 import pytest
 
 import kdlab
+from kdlab.devices import own_accelerate_state
 
 MODULES = sorted(module.name for module in pkgutil.walk_packages(kdlab.__path__, "kdlab."))
 
@@ -21,7 +22,8 @@ def test_examples_run(name, tmp_path, monkeypatch):
     mpl.use("agg")
     if name in ("kdlab.runs", "kdlab.ingredients"):  # they train teachers, and would keep them
         monkeypatch.setenv("KDLAB_CACHE", str(tmp_path))
-    result = doctest.testmod(importlib.import_module(name))
+    with own_accelerate_state():  # TRL's trainers leave theirs behind
+        result = doctest.testmod(importlib.import_module(name))
     assert result.failed == 0
 
 
