@@ -123,7 +123,7 @@ STOCK_TESTS = {
 }
 
 OUR_OPTIONS = """
-c.Judge.timeout = 2
+c.Judge.timeout = 5
 c.Judge.notebook_timeout = 20
 c.Sandbox.memory_mb = 512
 c.Sandbox.processes = 48

@@ -30,6 +30,7 @@ LEFT_OUT = re.compile(
     re.DOTALL,
 )
 PATH = re.compile(r'(?<= d=")[^"]*')
+COMMAND = re.compile(r" ?([A-Za-z]) ?")  # of a path; spaces around it say nothing
 PLACE = re.compile(r'(?<= )([xy]="-?\d+\.\d\d)\d+')
 TEXT = re.compile(r"<text\b[^>]*>")
 SAID = re.compile(r"(<text\b[^>]*>)([^<]+)")
@@ -60,7 +61,9 @@ def inline(svg: str, alt: str, prefix: str) -> str:
     svg = TEXT.sub(lambda text: WORDS.sub(r"var(--figure-text-\1, \g<0>)", text[0]), svg)
     svg = SAID.sub(lambda text: text[1] + smartyPants(text[2]), svg)
     svg = NAMED.sub(lambda mark: mark[0] + prefix, svg)
-    svg = PATH.sub(lambda path: re.sub(r"(\.\d)\d+", r"\1", path[0].replace("\n", "")), svg)
+    svg = PATH.sub(
+        lambda path: COMMAND.sub(r"\1", re.sub(r"(\.\d)\d+", r"\1", path[0].replace("\n", ""))), svg
+    )
     svg = PLACE.sub(r"\1", re.sub(r"\n\s+", "\n", svg))
     used = set(re.findall(r"#([\w.-]+)", svg))
     svg = NAME.sub(lambda name: name[0] if name[1] in used else "", svg)
