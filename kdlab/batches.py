@@ -17,7 +17,7 @@ import numpy as np
 import torch
 import torch.nn as nn
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset
 
 from kdlab.arguments import checked
 
@@ -200,6 +200,20 @@ def _tensor(name: str, value: Any) -> Tensor:
         array = array.astype(np.int64, copy=not array.flags.writeable)
     array = np.require(array, requirements=("C", "W"))  # torch takes no array that runs back
     return torch.as_tensor(array, device="cpu")  # whatever the default device is
+
+
+def parts_of(data: Any) -> list[Any]:
+    """The data sets that torch's ``Subset`` and ``ConcatDataset`` hold; or the one that it is.
+
+    >>> from torch.utils.data import ConcatDataset, Subset
+    >>> parts_of(ConcatDataset([Subset([1, 2], [0]), [3]]))
+    [[1, 2], [3]]
+    """
+    if isinstance(data, Subset):
+        return parts_of(data.dataset)
+    if isinstance(data, ConcatDataset):
+        return [part for each in data.datasets for part in parts_of(each)]
+    return [data]
 
 
 def rows_of_table(data: Any) -> str:

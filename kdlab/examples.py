@@ -21,10 +21,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-from torch.utils.data import Subset
-
 from kdlab.arguments import checked
-from kdlab.batches import rows_of_table
+from kdlab.batches import parts_of, rows_of_table
 from kdlab.data import check_characters, held_out, hugging_face
 from kdlab.json_lines import json_rows
 from kdlab.tables import without_filled
@@ -41,6 +39,9 @@ NOT_READ = dict.fromkeys(("image", "images", "video", "videos", "audio", "audios
     "defaults in the tokenizer's chat template"
 }
 """Columns that change what an answer answers, and why they are refused."""
+LOOKED_AT = {"messages", "conversations", "prompt", "completion", "system", "tools", "functions"}
+LOOKED_AT |= {"kind", "label", *NOT_READ}
+"""Columns that are looked at; others, such as tokens by the thousand, are left as they are."""
 WEIGHT = ("weight", "train")  # fields by which an answer says whether it is to be learned
 
 
@@ -79,7 +80,7 @@ class Conversation:
                 f"{where}: it is {_kind(row)}, not an object with fields"
                 + ("; a data set gives them with_format(None)" * hasattr(row, "columns"))
             )
-        given = _of_python(row)
+        given = _as_read(row)
         row = {name: value for name, value in given.items() if not _missing(value)}
         for name, why in NOT_READ.items():
             value = row.get(name)
@@ -232,6 +233,11 @@ def _missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and value != value)
 
 
+def _as_read(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row whose fields that are looked at are as JSON has them; others are as they were."""
+    return {name: _of_python(value) if name in LOOKED_AT else value for name, value in row.items()}
+
+
 def _of_python(value: Any) -> Any:
     """A value of a row as JSON has it; data sets may give arrays and tensors for its parts."""
     value = value.tolist() if hasattr(value, "tolist") else value
@@ -294,17 +300,15 @@ def read_conversations(data: Any, name: str = "") -> Iterator[Conversation]:
         ValueError: something else was given, or a row is no conversation; it is told by its number.
     """
     check_conversations(data)
-    table = data
-    while isinstance(table, Subset):
-        table = table.dataset
-    features = getattr(table, "features", None)
+    parts = parts_of(data)
+    features = getattr(parts[0], "features", None) if len(parts) == 1 else None
     rows = data if isinstance(data, Iterable) else (data[i] for i in range(len(data)))
     for i, each in enumerate(rows):
         if isinstance(each, Conversation):
             yield each
         else:
             of_table = isinstance(features, Mapping) and isinstance(each, Mapping)
-            row = without_filled(_of_python(each), cast(Any, features)) if of_table else each
+            row = without_filled(_as_read(each), cast(Any, features)) if of_table else each
             yield Conversation.of(row, f"{name}, row {i}" if name else f"row {i}")
 
 

@@ -82,8 +82,7 @@ def generate(
     if not 0 <= temperature < float("inf"):
         raise ValueError(f"temperature must be at least 0 and finite, got {temperature}")
     top_k = None if top_k is None else check_whole("top_k", top_k, least=1)
-    if vocabulary is not None:
-        vocabulary = check_whole("vocabulary", vocabulary, least=1)
+    vocabulary = None if vocabulary is None else check_whole("vocabulary", vocabulary, least=1)
     if at_most is not None and len(at_most) != len(input_ids):
         raise ValueError(f"at_most must have a number for each of {len(input_ids)} rows: {at_most}")
     check_causal(model)

@@ -21,8 +21,8 @@ __all__ = ["every_nth_layer"]
 def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
     """A smaller model of the same kind: each nth layer of a model, the last of each n.
 
-    Embeddings, the final norm and the head are copied whole. At first such a
-    student may predict worse than one with random weights; within a few steps it can overtake it.
+    Embeddings, the final norm and the head are copied whole. At first such a student may predict
+    worse than one with random weights; within a few steps it can overtake it.
 
     In some architectures what a layer computes depends on its number, or on how many there are:
     MiniCPM3 scales what a layer adds by the depth. A warning says so, and names the number that

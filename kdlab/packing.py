@@ -13,10 +13,10 @@ from typing import Any
 import torch
 import torch.nn as nn
 from torch import Tensor
-from torch.utils.data import ConcatDataset, Dataset, Subset
+from torch.utils.data import Dataset
 
 from kdlab.arguments import checked
-from kdlab.batches import NO_INPUTS, batch_of, check_rows, holds_several
+from kdlab.batches import NO_INPUTS, batch_of, check_rows, holds_several, parts_of
 from kdlab.devices import device_of
 from kdlab.heads import unchanged
 from kdlab.inputs import forward_takes, model_inputs
@@ -110,20 +110,6 @@ def _fitted(lengths: list[int], size: int) -> list[list[int]]:
 def is_packed(data: Any) -> bool:
     """Whether rows of a data set hold several texts each."""
     return any(map(_holds_packed, parts_of(data)))
-
-
-def parts_of(data: Any) -> list[Any]:
-    """The data sets that torch's ``Subset`` and ``ConcatDataset`` hold; or the one that it is.
-
-    >>> from torch.utils.data import ConcatDataset, Subset
-    >>> parts_of(ConcatDataset([Subset([1, 2], [0]), [3]]))
-    [[1, 2], [3]]
-    """
-    if isinstance(data, Subset):
-        return parts_of(data.dataset)
-    if isinstance(data, ConcatDataset):
-        return [part for each in data.datasets for part in parts_of(each)]
-    return [data]
 
 
 def _holds_packed(data: Any) -> bool:

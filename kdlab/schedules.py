@@ -1,8 +1,8 @@
 """λ over the course of training.
 
 A schedule is stepped once per optimiser step, after it, as those of ``torch.optim`` are:
-``value`` is the λ of the step that comes next. A schedule with an end has it exactly
-after ``steps`` steps, and stays there.
+``value`` is the λ of the step that comes next. A schedule with an end has it exactly after
+``steps`` steps, and stays there.
 """
 
 from __future__ import annotations

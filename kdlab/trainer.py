@@ -7,8 +7,8 @@ from any checkpoint, or on any number of processes, with the same losses, to rou
 
 It knows a teacher by ``targets(batch)``, a student by its logits and an objective by its call.
 Where the student shows a head, a teacher that gives logits shows one too, and the objective has a
-linear twin, logits are never made in full:
-the *linear* path. Any other run takes the *dense* one, and says why.
+linear twin, logits are never made in full: the *linear* path. Any other run takes the *dense* one,
+and says why.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from torch import Tensor
 from torch.distributed.fsdp import FSDPModule, FullyShardedDataParallel
 from tqdm.auto import tqdm
 
-from kdlab.batches import NO_INPUTS, Rows, batch_of, check_rows, telling_row
+from kdlab.batches import NO_INPUTS, Rows, batch_of, check_rows, parts_of, telling_row
 from kdlab.causality import check_causal
 from kdlab.checkpoints import (
     check_unused,
@@ -60,7 +60,7 @@ from kdlab.models import longest_text
 from kdlab.modes import in_turn
 from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.optimizers import adamw
-from kdlab.packing import check_packing, is_packed, parts_of
+from kdlab.packing import check_packing, is_packed
 from kdlab.paths import check_averages, choose_path, in_pieces_again
 from kdlab.sampler import micro_batches
 from kdlab.schedules import ConstantLambda, LambdaSchedule, Metric

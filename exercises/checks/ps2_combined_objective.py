@@ -820,7 +820,8 @@ def cases(*, knob: bool) -> tuple[Case, ...]:
 
 def convex_cases() -> tuple[Case, ...]:
     """The same with α in the place of λ, and both its ends."""
-    (_, _, tensors), *_, (_, _, single), _, _ = batches()
+    of_name = {name: tensors for name, _, tensors in batches()}
+    tensors, single = of_name["two texts, one padded"], of_name["texts of one position"]
     return (
         *(case for case in cases(knob=True) if case.args[3] <= 1.0 and "λ" not in case.name),
         Case("α = 1", (*tensors, 1.0, 2.0), public=True),
