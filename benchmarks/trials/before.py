@@ -145,7 +145,7 @@ found.append(kl(drag(drag(p, 2, 0.0), 3, 0.0), drag(q, 1, 0.45)))
     Trial(
         "before/which-way-round",
         """Under reverse KL, all three starts end at the same student up to a distance of about {}.
-        Just below this distance, with the second peak at 5.2, they end with the middle near {} and
+        At a distance of 2.2, with the second peak at 5.2, they end with the middle near {} and
         a width of {}; forward KL ends with the middle at {} and a width of {}.""",
         """
 def ends(second, divergence):
@@ -192,8 +192,9 @@ found = [
     ),
     Trial(
         "before/one-knob",
-        """The worse teacher has perplexity {}. Over three seeds, the best λ with 1,000 labels
-        is {}, where it was 1 or 3 before; with 10,000 labels it is at most 0.3 as before.""",
+        """The worse teacher has perplexity {}. With three seeds instead of five (here and below, to
+        save time), the best λ with 1,000 labels is {}, where it was 1 or 3 before; with 10,000
+        labels it is at most 0.3 as before.""",
         """
 best = []
 for n in (1_000, 10_000):

@@ -110,9 +110,10 @@ for lam in (0.1, 20.0):
     ),
     Trial(
         "combined/what-the-truth-contributes",
-        """With 1,000 positions the student gives *a* and *o* the same probability at λ = {}, so
-        *a* is ahead from λ = {} on. With 10,000 the two are equal at λ = {}. That these two λ
-        differ is chance. On average the labels favour *o* by {}""",
+        """With 1,000 positions the student's probabilities of *a* and *o* are equal at λ = {}, so
+        λ = {} is the first in the table at which *a* is more probable. With 10,000 the two are
+        equal at λ = {}. That these two λ differ is chance. On average the labels favour *o* by
+        {}""",
         """
 at = []
 for n in (1_000, 10_000):
@@ -131,8 +132,8 @@ found = [at[0], min(lam for lam in tried if lam > at[0]), at[1], truth[c, o] - t
     ),
     Trial(
         "combined/what-the-truth-contributes",
-        """In one draw of 10,000 positions the best λ after *c* is near {}, with noise and
-        without. This draw has 344 labels after *c*. Over 2,000 draws of 344 such labels, the best λ
+        """This page's draw of 10,000 positions has 344 labels after *c*. With these labels the
+        best λ is near {}, with noise and without. Over 2,000 draws of 344 such labels, the best λ
         is near {} in both cases. The noise hardly changes the best λ, because at every small λ it
         adds about the same error, {}.""",
         """

@@ -113,7 +113,8 @@ def visit(translator, node: widget) -> None:
     translator.body.append(
         f'<div class="book-widget" data-widget="{name}"></div>\n'
         f'<script data-kind="widget">\n{script}\n</script>\n'
-        '<noscript><div class="kdlab-widget"><p>Here is something to drag, which needs scripts. '
+        '<noscript><div class="kdlab-widget"><p>Here is something to drag, which needs '
+        "JavaScript in your browser. "
         f"These are the numbers that it starts with:</p>{plain_table(node['table'])}"
         "</div></noscript>\n"
     )

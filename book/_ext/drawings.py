@@ -86,7 +86,7 @@ def label_and_distribution() -> str:
 def price_of_a_token() -> str:
     """Two bars of nats per token, one above the other, that begin at the same line. The upper one
     is the teacher's own price, the entropy, 0.64. The lower one is the student's price, the
-    cross-entropy, 0.73. What the lower one is longer by, 0.09, is the KL divergence."""
+    cross-entropy, 0.73. The lower bar is longer by 0.09: this difference is the KL divergence."""
     scale, left = 480, 20
     entropy, cross = 0.639 * scale, 0.7305 * scale
     return svg(

@@ -26,7 +26,7 @@ ELSEWHERE = {
         "with 60% and 40% of the probability": "0.6 and 0.4 in the code",
         "leaving out 40% of the": "0.4 in the code",
         "costs 2.3 nats": EXACT,
-        "at 5.4, one start ends on the first peak, and at 5.6": "asserted by its trial",
+        "2.4, one start ends on the first peak, and at 2.6": "asserted by its trial",
         "0.16 instead of 0.20 for JSD, 0.33 instead of 0.34 for": "test_part1.py",
     },
     "combined/prompts-and-answers": {
