@@ -629,9 +629,9 @@ def floor_under(form: Callable, size: float, front: Tensor, behind: Tensor) -> T
 COLLAPSED = (mean_over_all, sum_over_all, batch_mean, mean_over_elements)
 SHARED = {
     "cross_entropy": (
-        "Your loss does not reach 0 when student and teacher agree. A divergence is the"
-        " cross-entropy minus something that depends on one of the two distributions alone."
-        " Which term is missing?",
+        "Your result is not 0 when student and teacher agree: it is a cross-entropy, perhaps with"
+        " a minus sign. A divergence is the cross-entropy minus something that depends on one"
+        " of the two distributions alone. Which term is missing?",
         "1.2",
         (
             cross_entropy,
@@ -641,8 +641,9 @@ SHARED = {
         ),
     ),
     "wrong_axis": (
-        "Your results are those of a softmax or a sum along another axis than the vocabulary. With"
-        " inputs of shape [..., V], which axis holds the classes, however many axes there are?",
+        "Your softmax or your sum seems to run along another axis than the vocabulary, or over"
+        " all axes. In inputs of shape [..., V], which axis is the vocabulary, however many axes"
+        " there are?",
         "1.2",
         tuple(
             partial(wrong, axis)
@@ -654,10 +655,11 @@ SHARED = {
         + (softmax_over_all, axis_left_out, classes_on_axis_one),
     ),
     "underflow": (
-        "Right for ordinary logits. For extreme ones your results are those of probabilities that"
-        " became 0 in float32, as all below about 1e-45 do, in your own lines or in what they"
-        " call: the logarithm of 0 is −∞. Logarithms of probabilities can be had without the"
-        " probabilities; torch has one function that does both at once.",
+        "For extreme logits, your results are what comes out when a probability becomes 0 in"
+        " float32, as every number below about 1e-45 does: its logarithm is −∞. This may happen"
+        " in your own lines or in a function that they call. torch has a function that takes"
+        " logits and returns logarithms of probabilities, without computing the probabilities"
+        " first.",
         "1.2",
         (
             log_of_softmax,
@@ -673,34 +675,34 @@ SHARED = {
         ),
     ),
     "vocabulary_mean": (
-        "Every value is too small by the same factor, the size of the vocabulary. A divergence"
-        " adds up the contributions of the classes. What does your reduction over the last axis"
+        "Every value is too small by a factor of V, the size of the vocabulary. A divergence"
+        " adds up the contributions of the tokens. What does your reduction over the last axis"
         " do?",
         "1.2",
         tuple(partial(vocabulary_mean, of) for of in KLS),
     ),
     "base_two": (
         "Every value is 1.44 times too large, which is 1/ln 2: these are bits. The task asks for"
-        " nats. Which logarithm measures in nats?",
+        " nats. Which logarithm gives nats?",
         "1.2",
         tuple(partial(base_two, of) for of in KLS),
     ),
     "sign_flipped": (
-        "The size is right and the sign is not, and a divergence is never negative. A minus too"
-        " many does that, or a difference of logarithms the wrong way round.",
+        "Your values have the wrong sign: a divergence is never negative. There may be one minus"
+        " sign too many, or the two logarithms are subtracted in the wrong order.",
         "1.2",
         tuple(partial(sign_flipped, of) for of in KLS),
     ),
     "positions_collapsed": (
-        "Your result is one number for the whole input. Keep the leading axes: every position has"
-        " a divergence of its own, and later tasks leave some positions out.",
+        "Your result is one number for the whole input. Keep the leading axes: every position"
+        " has a divergence of its own, and in later problem sets some positions do not count.",
         "2.2",
         tuple(partial(wrong, of) for wrong in COLLAPSED for of in KLS),
     ),
     "cross_entropy+positions_collapsed": (
-        "At least two things are off. Your result is one number for the whole input, and every"
-        " position has a divergence of its own. And it is a cross-entropy, which does not reach 0"
-        " when student and teacher agree.",
+        "At least two things are off. Your result is one number for the whole input, but every"
+        " position has a divergence of its own. It is also a cross-entropy, which is not 0 when"
+        " student and teacher agree.",
         "1.2",
         tuple(
             partial(wrong, of)
@@ -709,16 +711,17 @@ SHARED = {
         ),
     ),
     "probabilities_as_input+positions_collapsed": (
-        "At least two things are off. Your result is one number for the whole input, and every"
-        " position has a divergence of its own. And it is as if what stands behind in the formula"
-        " went in as probabilities: kl_div takes log-probabilities as its input.",
+        "At least two things are off. Your result is one number for the whole input, but every"
+        " position has a divergence of its own. Also, b in KL(a‖b) seems to enter as"
+        " probabilities: if you call kl_div, it takes log-probabilities as its input.",
         "1.2",
         tuple(partial(wrong, probabilities_as_input) for wrong in COLLAPSED),
     ),
     "logits_clamped": (
-        "Right for ordinary logits. For extreme ones your result is as if those beyond some limit"
-        " were cut off there, which makes them equal although they differ. A log-softmax does not"
-        " change when the same number is taken from all its logits, and torch's own takes care.",
+        "Extreme logits seem to be cut off at some limit in your answer: beyond it they become"
+        " equal, although they differ. A log-softmax does not change when you subtract the same"
+        " number from all logits of a position. torch's own function does this, and needs no"
+        " limit.",
         "1.2",
         tuple(
             partial(clamped_logits, of, most)
@@ -727,8 +730,8 @@ SHARED = {
         ),
     ),
     "temperature_of_its_own": (
-        "Your results are those of distributions at another temperature than 1. Nobody asks for"
-        " one here: the models' own logits are compared.",
+        "Your results are those of distributions at a temperature other than 1, perhaps"
+        " multiplied by a factor. This task has no temperature: compare the logits as they are.",
         "1.2",
         tuple(
             partial(at_temperature, heat, heat**power, averaged)
@@ -739,31 +742,31 @@ SHARED = {
     ),
     "base_ten": (
         "Every value is 2.3 times too small, which is ln 10: this is the logarithm to base ten."
-        " Which logarithm measures in nats?",
+        " Which logarithm gives nats?",
         "1.2",
         tuple(lambda front, behind, of=of: of(front, behind) / math.log(10) for of in KLS),
     ),
     "overflow": (
-        "Right for ordinary logits. For large ones your results are those of an exp that"
-        " overflows: exp(89) is already more than float32 can hold. A softmax does not change when"
-        " one number is taken from all its logits; torch's own does that.",
+        "For large logits, your results are what comes out when exp overflows: exp(89) is"
+        " already more than float32 can hold. A softmax does not change when you subtract one"
+        " number from all logits of a position; torch's own softmax does this.",
         "1.2",
         (overflowed, overflowed_by_ratio, overflowed_logarithm),
     ),
     "one_maximum_for_all": (
-        "Right for ordinary logits. But a position far below the largest logit of all comes out as"
-        " NaN or infinite, as if one maximum were taken from all positions. Each position has a"
-        " maximum of its own.",
+        "A position whose logits are far below the largest logit of the input comes out as NaN"
+        " or infinite, as if the same maximum were subtracted at all positions. Each position"
+        " has a maximum of its own.",
         "1.2",
         tuple(
             partial(one_maximum_for_all, of) for of in ((True, True), (True, False), (False, True))
         ),
     ),
     "underflow_in_float64": (
-        "Right while every probability is a number in float64. Where logits lie further apart, your"
-        " results are those of probabilities that became 0 there, as all below about 1e-323 do, or"
-        " of an exp that overflows. More digits move the edge; a function that gives logarithms of"
-        " probabilities without the probabilities has none.",
+        "Where logits lie very far apart, your results are those of probabilities that became 0"
+        " in float64, as all numbers below about 1e-323 do, or of an exp that overflows. float64"
+        " only moves the limit. A function that returns logarithms of probabilities without"
+        " computing the probabilities has no such limit.",
         "1.2",
         tuple(
             partial(in_double, of)
@@ -782,10 +785,10 @@ SHARED = {
         ),
     ),
     "infinite_terms_dropped": (
-        "Right for ordinary logits. For extreme ones your result is as if the terms of tiny"
-        " probabilities were thrown away or made finite by force, and among them may be the one"
-        " that costs most: a token that one gives and the other does not. Work with logarithms"
-        " from the start, and nothing has to be thrown away.",
+        "For extreme logits, your result is as if everything NaN or infinite were dropped or"
+        " replaced by a finite number. With it you may lose the largest term: that of a token"
+        " that one model finds likely and the other all but excludes. Use logarithms that stay"
+        " finite, and nothing has to be replaced.",
         "1.2",
         (
             partial(infinite_terms_dropped, 0.0, 0.0),
@@ -795,10 +798,10 @@ SHARED = {
         ),
     ),
     "floor_under_probabilities": (
-        "Your results are as if a small number were added to a probability or set as its smallest"
-        " value. That keeps the logarithm finite and changes it: the unlikeliest tokens, which"
-        " cost most, become cheaper. torch has one function that takes the softmax and its"
-        " logarithm at once and needs no such number.",
+        "Your results are as if a small number were added to a probability or were its lower"
+        " limit. That keeps the logarithm finite but also changes it: the least likely tokens,"
+        " which may cost most, become cheaper. torch has one function that takes the softmax and"
+        " its logarithm together and needs no such number.",
         "1.2",
         tuple(partial(floor_under, form, size) for form in FLOORS for size in SMALL)
         + tuple(
@@ -808,30 +811,30 @@ SHARED = {
         ),
     ),
     "log_target_missing": (
-        "The result is NaN, as 0/0 is, and the logarithm of a negative number. A logarithm of a"
-        " probability is negative; taken twice it is NaN, and kl_div takes the logarithm of its"
-        " target unless it is told that this is one already.",
+        "Your result is NaN. The logarithm of a negative number is NaN, and so is 0/0. Do you"
+        " take the logarithm of a logarithm? Log-probabilities are negative, and kl_div takes"
+        " the logarithm of its target unless you tell it that the target is a logarithm already.",
         "1.2",
         (log_target_missing,),
     ),
     "log_target_with_probabilities": (
-        "Your results are those of a kl_div that is told that its target is a logarithm, and gets"
-        " probabilities. What it takes as input and what as target are two different questions;"
+        "Your results are those of a call of kl_div that says that its target is a logarithm but"
+        " passes probabilities. kl_div has one rule for its input and another for its target:"
         " look both up.",
         "1.2",
         (log_target_with_probabilities,),
     ),
     "probabilities_as_input": (
-        "Your results are as if what stands behind in the formula went in as probabilities, where"
-        " its logarithm belongs. If you call kl_div: it takes log-probabilities as its input,"
-        " whatever the target is.",
+        "Your results are as if the second distribution in the formula, b in KL(a‖b), went in as"
+        " probabilities, where their logarithms belong. If you call kl_div: it takes"
+        " log-probabilities as its input, whatever the target is.",
         "1.2",
         (probabilities_as_input, probabilities_as_input_and_logarithms),
     ),
     "softmax_twice": (
-        "Your results are those of a softmax that was applied to probabilities. They lie between 0"
-        " and 1, so a second softmax makes almost everything equally likely. Which functions take"
-        " logits, and which of them get probabilities?",
+        "Your results are as if a softmax were applied to probabilities. These lie between 0 and"
+        " 1, so after a second softmax no token is more than 2.72 times as likely as another."
+        " Which of the functions that you call take logits, and which of them get probabilities?",
         "1.1",
         (
             softmax_of_softmax,
@@ -843,47 +846,49 @@ SHARED = {
         ),
     ),
     "shares_forced_positive": (
-        "Your results are as if no class could add anything negative. A single class does, where"
-        " the distribution behind gives it more than the one in front. Only the sum over all"
-        " classes is never below 0, and that by itself.",
+        "Your results are as if no token's term could be negative. But a term is negative when b"
+        " in KL(a‖b) gives the token more than a does. Only the sum over all tokens is never"
+        " below 0, and nothing has to force it.",
         "1.2",
         tuple(partial(forced_positive, force) for force in (torch.abs, torch.relu)),
     ),
     "entropy_of_the_other": (
-        "Your result is the cross-entropy minus the entropy of the wrong one of the two models."
-        " The one that is left must make the divergence 0 when the two agree, and above 0 when"
-        " not.",
+        "Your result is the cross-entropy minus the entropy of the wrong model, so it can be"
+        " negative. Split the formula of the task into two sums. One is the cross-entropy; the"
+        " other contains only one model: which?",
         "1.2",
         (other_entropy,),
     ),
     "another_measure": (
-        "This measures something else than the divergence that is asked for: an entropy, a distance"
-        " of probabilities or of logits, a divergence from a mixture, a root or a square, or a"
-        " single token's share. Write the formula of the task down, term by term.",
+        "This measures something other than the divergence of the task: perhaps an entropy, a"
+        " distance between probabilities or logits, a divergence from a mixture, a root or a"
+        " square, or a single token's term. Write the formula of the task down, term by term,"
+        " and compare your code with it.",
         "1.2",
         MEASURES,
     ),
     "unlikely_tokens_left_out": (
-        "Your results are as if the classes whose probability is small were left out. Each adds"
-        " little, and there are many; and the formula is a sum over all of them.",
+        "Your results are as if tokens with a small probability were left out. Each adds little,"
+        " but there can be many, and the formula is a sum over all tokens.",
         "1.2",
         tuple(partial(unlikely_left_out, least) for least in (0.1, 0.05, 0.01, 1e-3, 1e-4, 1e-5)),
     ),
     "one_token_alone": (
-        "Your result is the share of one token, the first or the last, and not the sum over all of"
-        " them. Does your loop return too early, or replace where it should add up?",
+        "Your result is the term of one token, the first or the last, and not the sum over all"
+        " tokens. If you use a loop: does it return too early, or replace a value where it"
+        " should add to it?",
         "1.2",
         tuple(partial(one_token, place) for place in (0, -1)),
     ),
     "one_token_left_out": (
-        "Your result lacks the share of one token, the first or the last. From which token to which"
-        " does your sum go?",
+        "Your result lacks the term of one token, the first or the last. With which token does"
+        " your sum begin, and with which does it end?",
         "1.2",
         tuple(partial(one_token_left_out, place) for place in (0, -1)),
     ),
     "half_precision": (
-        "Your results are as coarse as float16 or bfloat16 makes them, which keep three digits or"
-        " two, of the logits already.",
+        "Your results are as coarse as those of float16 or bfloat16, which keep about three or"
+        " two digits, even of logits. Which dtype do you use?",
         "1.2",
         tuple(
             partial(in_a_coarse_type, kind, after)
@@ -892,34 +897,35 @@ SHARED = {
         ),
     ),
     "gaps_squared": (
-        "Your results are as if the differences of the logarithms were squared. The formula weighs"
-        " them as they are; what is negative in one class is made up for in others.",
+        "Your results are as if the differences of the logarithms were squared. The formula"
+        " takes the differences as they are: some are negative, and other tokens make up for"
+        " these.",
         "1.2",
         (squared_gaps,),
     ),
     "wrong_weights": (
         "Your results are as if the difference of logarithms were multiplied by a logit or a"
-        " logarithm, by the mean of both distributions, or by nothing at all. In the formula each"
-        " class counts as often as the distribution in front says it.",
+        " logarithm, by the mean of both distributions, or by nothing at all. In the formula,"
+        " each token's difference has one weight: the token's probability under a in KL(a‖b).",
         "1.2",
         (weighted_by_logits, weighted_by_logarithms, weights_left_out, weighted_by_both),
     ),
     "logarithms_left_out": (
-        "Your results are as if differences of probabilities were weighed. The formula has a"
-        " difference of their logarithms.",
+        "Your results are as if the weights were multiplied by differences of probabilities. The"
+        " formula has the difference of their logarithms.",
         "1.2",
         (logarithms_left_out,),
     ),
     "both_directions": (
-        "This is a mixture of both directions, which is the same whichever model stands in front."
-        " Asked for is one of them.",
+        "Your result is the sum or the mean of both directions, so it stays the same when you"
+        " swap the models. The task asks for one direction.",
         "1.3",
         (partial(both_directions, 1.0), partial(both_directions, 0.5)),
     ),
     "logits_as_probabilities": (
         "Your results are as if logits stood where probabilities belong. Logits may be negative"
-        " and need not add up to 1. What turns them into probabilities? Both distributions in the"
-        " formula need it, wherever they stand.",
+        " and need not add up to 1. What turns them into probabilities? The formula needs this"
+        " for both models, wherever their probabilities appear.",
         "1.2",
         (
             logits_as_probabilities,
@@ -930,9 +936,10 @@ SHARED = {
         ),
     ),
     "normalisers_missing": (
-        "Your result changes when a number is added to all logits of one model, and a divergence"
-        " does not: it is as if the weights were right, and a logit stood where the logarithm of a"
-        " probability belongs. Which function takes logits and gives logarithms of probabilities?",
+        "Your result changes when a number is added to all logits of one model, but a divergence"
+        " does not change. The weights seem to be probabilities, as they should be, but a logit"
+        " stands where the logarithm of a probability belongs. Which function takes logits and"
+        " returns logarithms of probabilities?",
         "1.2",
         (
             logits_as_log_probabilities,
@@ -941,9 +948,10 @@ SHARED = {
         ),
     ),
     "logarithm_cut_off": (
-        "Right as long as no token is very unlikely. Where one is, your result is as if its"
-        " logarithm, or the divergence, were cut off at some number: the token that should cost"
-        " most costs too little. Which logarithm needs no limit, because it is never −∞?",
+        "Where a token is very unlikely, your result is as if its logarithm, or the divergence,"
+        " were cut off at some number, so that the token that should cost most costs too little."
+        " Which function gives the logarithm of a probability so that it is never −∞ and needs"
+        " no limit?",
         "1.2",
         tuple(
             partial(logarithm_cut_off, least, of)
@@ -981,7 +989,8 @@ def misconceptions(teacher_in_front: bool) -> tuple[Misconception, ...]:
     """The misconceptions of forward KL, where the teacher is in front, or of reverse KL."""
     swapped = (
         "This is the divergence in the other direction: its weights come from the wrong model."
-        " Read KL(a‖b) as: of what a says is likely, how much does b miss? Who is a here?",
+        " Read KL(a‖b) as: how much does b miss of what a finds likely? Which model is a in this"
+        " task?",
         "1.3",
         tuple(partial(_turned, of) for of in KLS),
     )
@@ -992,15 +1001,16 @@ def misconceptions(teacher_in_front: bool) -> tuple[Misconception, ...]:
         return wrong
 
     turned = (
-        "Each value is minus the divergence of the other direction. To turn a KL round, the weights"
-        " in front change as well as the order of the logarithms; a sign alone does not do it.",
+        "Each value is minus the divergence in the other direction. To turn a KL round, you have"
+        " to change the weights as well as the order of the logarithms. Changing the sign alone"
+        " is not enough.",
         "1.3",
         tuple(partial(sign_flipped, partial(_turned, of)) for of in KLS),
     )
     collapsed = (
-        "At least two things are off. Your result is one number for the whole input, and every"
-        " position has a divergence of its own. And it is made of the divergence in the other"
-        " direction: who stands in front of KL(a‖b)?",
+        "At least two things are off. Your result is one number for the whole input, but every"
+        " position has a divergence of its own. It also comes from the divergence in the other"
+        " direction: which model is a in KL(a‖b) here?",
         "1.3",
         tuple(partial(wrong, partial(_turned, of)) for wrong in COLLAPSED for of in KLS),
     )
@@ -1019,14 +1029,15 @@ def misconceptions(teacher_in_front: bool) -> tuple[Misconception, ...]:
     }
     general = {
         "always_zero": (
-            "Your result is 0 whatever comes in, as if a model were compared with itself. Print"
-            " the two distributions just before you compare them: are they still two?",
+            "Your result is 0 for every input, as if a model were compared with itself. Print"
+            " the two distributions just before you compare them: do they differ?",
             "1.2",
             (lambda front, behind: torch.zeros(front.shape[:-1]),),
         ),
         "teacher_of_an_earlier_call": (
-            "Right for the first teacher of a shape. For another one of that shape your result is"
-            " as if the first had come again: something is kept from one call to the next.",
+            "When a second teacher has the same shape as an earlier one, your result is as if"
+            " the first teacher of that shape had come again. Something is kept from one call to"
+            " the next.",
             "1.2",
             (partial(first_teacher_of_a_shape, teacher_in_front),),
         ),
@@ -1357,15 +1368,16 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
     for name, hint, wrongs in (
         (
             "multiplied_by_temperature",
-            "Your distribution gets sharper as T grows. Heat should level it: at a very large T all"
-            " tokens are equally likely. What must happen to the gaps between logits for that?",
+            "Your distribution gets sharper as T grows. A higher T should make it flatter: at a"
+            " very large T all tokens are almost equally likely. What must then happen to the"
+            " gaps between logits?",
             (partial(stable, multiplied), partial(exp_over_sum, multiplied)),
         ),
         (
             "another_order",
-            "In each position your probabilities are the right ones, and they stand at other"
-            " tokens, as where something was sorted and was not put back, or not rightly. Which"
-            " token does each of them belong to?",
+            "At each position your probabilities are the expected numbers, but at the wrong"
+            " tokens, as if something were sorted and not put back in its old order. Which token"
+            " does each probability belong to?",
             tuple(
                 partial(in_another_order, descending, back)
                 for descending in (False, True)
@@ -1379,9 +1391,9 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "wrong_axis",
-            "Your probabilities do not always add up to 1 along the last axis, as if another one,"
-            " or all together, were taken for the vocabulary. With inputs of shape [..., V], which"
-            " axis has the classes, however many axes there are?",
+            "Your probabilities do not always add up to 1 along the last axis, as if another"
+            " axis, or all axes together, were taken for the vocabulary. In inputs of shape"
+            " [..., V], which axis is the vocabulary, however many axes there are?",
             (
                 partial(temperature_over_axis, 0),
                 partial(temperature_over_axis, 1),
@@ -1396,23 +1408,23 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "sum_without_keepdim",
-            "Your results are those of exponentials divided by sums that have lost their last"
-            " axis. torch lines shapes up from the right, so that rows are divided by other rows'"
-            " sums, or shapes clash. Look at the argument keepdim.",
+            "Your results are as if you divided by sums that have lost their last axis. torch"
+            " aligns shapes from the right, so a row is divided by the sums of other rows, or"
+            " the shapes do not fit. Look at the argument keepdim.",
             (no_keepdim, no_keepdim_stable),
         ),
         (
             "maximum_without_keepdim",
-            "Your results are those of logits from which maxima were taken that have lost their"
-            " last axis. torch lines shapes up from the right, so that other rows' maxima are taken"
-            " from rows, or shapes clash. Look at the argument keepdim.",
+            "Your results are as if you subtracted maxima that have lost their last axis. torch"
+            " aligns shapes from the right, so the maxima of other rows are subtracted from a"
+            " row, or the shapes do not fit. Look at the argument keepdim.",
             (maximum_without_keepdim,),
         ),
         (
             "one_maximum_for_all",
-            "Right for ordinary logits. But a position far below the largest logit of all comes"
-            " out as NaN, which is what 0/0 gives, or as zeros: as if one maximum were taken from"
-            " all positions. Each position has a maximum of its own.",
+            "A position whose logits are far below the largest logit of the input comes out as"
+            " NaN, which is what 0/0 gives, or as zeros, as if the same maximum were subtracted"
+            " at all positions. Each position has a maximum of its own.",
             (
                 one_maximum_for_all,
                 one_maximum_for_all_after,
@@ -1423,10 +1435,10 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "logits_clamped",
-            "Right for ordinary logits. But those beyond some limit come out as equally likely,"
-            " although they differ, as if they were cut off there. A softmax does not change when"
-            " the same number is taken from all its logits: which number makes every exponent"
-            " harmless?",
+            "Logits beyond some limit come out as equally likely, although they differ, as if"
+            " they were cut off there. A softmax does not change when you subtract the same"
+            " number from all logits of a position. Which number makes sure that no exp"
+            " overflows, and that not all become 0?",
             tuple(
                 partial(clamped, low, float(high), before, own)
                 for high in (10, 20, 30, 40, 50, 60, 70, 80, 85, 87, 88, 88.7, 100)
@@ -1448,16 +1460,16 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "temperature_squared",
-            "This is the distribution at T², as if the temperature acted twice. Where does T come"
-            " in?",
+            "This is the distribution at T², as if the temperature acted twice. Where does your"
+            " function use T?",
             (partial(stable, squared), partial(exp_over_sum, squared)),
         ),
         (
             "overflow",
-            "Right for ordinary logits. For large ones your result is what an exp gives that"
-            " overflows: exp(89) is already more than float32 can hold, and inf/inf is NaN. A"
-            " softmax does not change when the same number is taken from all its logits. Which"
-            " number makes every exponent harmless?",
+            "For large logits, your result is what comes out when exp overflows: exp(89) is"
+            " already more than float32 can hold, and inf/inf is NaN. A softmax does not change"
+            " when you subtract the same number from all logits of a position. Which number"
+            " makes sure that no exp overflows, and that not all become 0?",
             (
                 partial(exp_over_sum, divided),
                 partial(exp_over_sum, centred),
@@ -1470,16 +1482,17 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "overflow_in_float64",
-            "Right while exp of a logit over T is a number in float64. Beyond that your result is"
-            " what an exp gives that overflows or is 0: exp(710) is more than float64 can hold too,"
-            " and inf/inf is NaN. Which number, taken from all logits, makes every exponent"
-            " harmless?",
+            "For very large logits, your result is what comes out when exp overflows or becomes"
+            " 0: exp(710) is more than even float64 can hold, and inf/inf is NaN. Which number,"
+            " subtracted from all logits of a position, makes sure that no exp overflows, and"
+            " that not all become 0?",
             (lambda logits, temperature=1.0: exp_over_sum(divided, logits.double(), temperature),),
         ),
         (
             "not_divided_by_the_sum",
-            "Your numbers do not add up to 1 along the last axis. They grow with the logits as they"
-            " should, and are not divided by the sum of the exponentials of their position.",
+            "Your numbers do not add up to 1 along the last axis. They grow with the logits, as"
+            " they should, but they are not divided by the sum of the exponentials of their"
+            " position.",
             tuple(
                 partial(not_normalised, how)
                 for how in (
@@ -1493,20 +1506,21 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "another_default",
-            "Right where a temperature is given. Where none is, your result is that of another one"
-            " than 1.",
+            "When no temperature is given, your result is that of a temperature other than 1."
+            " What is your default?",
             tuple(partial(by_default, heat) for heat in (0.5, 2.0, 3.0, 4.0, 5.0, 10.0)),
         ),
         (
             "rounded",
-            "Your probabilities come out as if they were rounded to a few digits. Nothing asks for"
-            " that, and what is small is lost.",
+            "Your probabilities come out as if they were rounded to a few digits. The task does"
+            " not ask for that, and small probabilities are lost.",
             tuple(partial(rounded_to, digits) for digits in (2, 3, 4, 5)),
         ),
         (
             "half_precision",
-            "Your probabilities are as coarse as float16 or bfloat16 makes them, which keep three"
-            " digits or two. Of large logits that are near each other nothing else is left.",
+            "Your probabilities are as coarse as those of float16 or bfloat16, which keep only"
+            " about three or two digits. Large logits that are near each other may become equal"
+            " there.",
             tuple(
                 lambda logits, temperature=1.0, kind=kind: (
                     (logits.to(kind) / temperature).softmax(-1).float()
@@ -1516,14 +1530,15 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "softmax_left_out",
-            "These are the logits over their sum. They may be negative, and so may their sum; what"
-            " makes a positive number of any score?",
+            "These are the logits divided by their sum. Logits may be negative, and so may their"
+            " sum. Which function turns any score into a positive number?",
             (lambda logits, temperature=1.0: logits / logits.sum(-1, keepdim=True),),
         ),
         (
             "small_number_in_the_divisor",
-            "Your probabilities are too small and do not add up to 1, as if a small number stood"
-            " in the divisor. The sum of exponentials is never 0 when the largest exponent is 0.",
+            "Your probabilities are too small and do not add up to 1, as if a small number were"
+            " added to the divisor. The sum of exponentials is never 0 when the largest exponent"
+            " is 0.",
             tuple(
                 partial(guarded, size, own)
                 for size in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10)
@@ -1533,28 +1548,28 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "other_maximum",
-            "Right for ordinary logits. For extreme ones your result is as if the number that is"
-            " taken off were not divided by T as the logits are: then the largest exponent is not"
-            " 0, and can be far above it or below.",
+            "For extreme logits, your result is as if the number that you subtract were not"
+            " divided by T as the logits are. Then the largest exponent is not 0 and can be far"
+            " above or below it.",
             (other_maximum,),
         ),
         (
             "overflow_replaced",
-            "Right for ordinary logits. Where exp overflows, all large logits come out as one and"
-            " the same number, whatever they are, as if it had been put in the place of NaN. Let"
-            " no exp overflow, and nothing is to be replaced.",
+            "Where exp overflows, all large logits come out as the same number, whatever they"
+            " are, as if this number had replaced NaN. If no exp overflows, nothing has to be"
+            " replaced.",
             tuple(partial(nan_replaced, size) for size in (0.0, 1.0)),
         ),
         (
             "temperature_of_probabilities",
-            "Right for ordinary logits. But a token whose probability is 0 in float32 at T = 1"
-            " keeps it however hot it gets, as if the temperature acted on probabilities. Let it"
-            " act while the scores are still scores.",
+            "A token whose probability is 0 in float32 at T = 1 stays at 0 however large T is,"
+            " as if the temperature acted on probabilities. In the formula, on which numbers"
+            " does T act?",
             (root_of_probabilities,),
         ),
         (
             "logarithm_returned",
-            "These numbers are negative: they are log-probabilities. The task asks for the"
+            "These numbers are negative: they are logarithms. The task asks for the"
             " probabilities themselves.",
             (
                 logarithm_returned,
@@ -1563,7 +1578,8 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "order_turned_round",
-            "Your likeliest token is the one with the smallest logit. Which sign has the exponent?",
+            "Your likeliest token is the one with the smallest logit. Which sign does the"
+            " exponent have?",
             (lambda logits, temperature=1.0: (-logits / temperature).softmax(-1),),
         ),
         (
@@ -1578,28 +1594,27 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "temperature_after_softmax",
-            "Your probabilities do not add up to 1 unless T is 1. That is what comes of a"
-            " temperature that acts after the softmax; it belongs where the scores are still"
-            " scores.",
+            "Your probabilities do not add up to 1 unless T is 1. This happens when the"
+            " temperature acts after the softmax. In the formula, on which numbers does T act?",
             (temperature_after, temperature_after_logarithm),
         ),
         (
             "wrong_axis+temperature_after_softmax",
-            "At least two things are off. Your probabilities add up along an axis that is not the"
-            " vocabulary, and not to 1 unless T is 1: the temperature belongs where the scores are"
-            " still scores.",
+            "At least two things are off. Your softmax runs along an axis that is not the"
+            " vocabulary. And its sums are 1 only when T is 1, as if the temperature acted after"
+            " the softmax.",
             tuple(partial(temperature_after_over, axis) for axis in (0, 1)),
         ),
         (
             "temperature_made_whole",
-            "Right where T is a whole number. Elsewhere your result is as if T were made one first."
-            " A temperature of 0.5 or 1.5 is as good as any other.",
+            "Where T is not a whole number, your result is as if T were made a whole number"
+            " first. A temperature of 0.5 or 1.5 is as good as any other.",
             tuple(partial(at, change) for change in (int, round, math.ceil)),
         ),
         (
             "temperature_kept_in_bounds",
-            "Right for some temperatures. Above or below these your result stays the same, as if T"
-            " were kept within bounds. The task asks for T from 0.5 to 100.",
+            "For some temperatures, above or below a limit, your result does not change with T,"
+            " as if T were kept within bounds. The task asks for every T from 0.5 to 100.",
             (
                 partial(at, lambda t: max(t, 1.0)),
                 *(
@@ -1610,8 +1625,8 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "another_temperature",
-            "This is the distribution at another temperature, which is made of T and is not T. What"
-            " are the logits divided by?",
+            "This is the distribution at another temperature, which is computed from T but is"
+            " not T. By what do you divide the logits?",
             tuple(
                 partial(at, change)
                 for change in (math.sqrt, lambda t: t + 1, lambda t: 2 * t, lambda t: t / 2)
@@ -1619,8 +1634,8 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "scores_made_whole",
-            "Your results are those of logits over T that were made whole numbers before the"
-            " softmax, as // or int() does. What lies between two whole numbers counts too.",
+            "Your results are as if the logits over T were made whole numbers before the"
+            " softmax, as // or int() does. The digits after the point count too.",
             (
                 *(
                     lambda logits, temperature=1.0, cut=cut: cut(logits / temperature).softmax(-1)
@@ -1633,9 +1648,9 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "probabilities_kept_above",
-            "Your results are as if no probability might be below some small number, or as if one"
-            " were added to each. A token may be as unlikely as its logit says. What is it that"
-            " you want to keep from being 0, and does a softmax need it?",
+            "Your results are as if no probability could fall below some small number, or as if"
+            " a small number were added to each. A token may be as unlikely as its logit says."
+            " What do you want to keep away from 0, and does a softmax need that?",
             tuple(
                 partial(kept_above, way, size)
                 for size in (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
@@ -1650,9 +1665,9 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "logits_rescaled",
-            "Your results are as if the logits were brought to another scale before the softmax. A"
-            " softmax does not change when the same number is taken from all its logits, and it"
-            " does when they are divided by one.",
+            "Your results are as if the logits were rescaled before the softmax. A softmax does"
+            " not change when you subtract the same number from all logits of a position, but it"
+            " does when you divide them by one. The formula divides them by T alone.",
             tuple(
                 partial(rescaled, how)
                 for how in (
@@ -1669,9 +1684,9 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "softmax_twice",
-            "Your results are those of a softmax that was applied to probabilities. They lie"
-            " between 0 and 1, so a second softmax makes almost everything equally likely. How"
-            " many softmaxes does the formula have?",
+            "Your results are as if a softmax were applied to probabilities. These lie between 0"
+            " and 1, so a second softmax brings them much closer together. How many softmaxes"
+            " does the formula have?",
             (
                 softmax_twice,
                 lambda logits, temperature=1.0: (logits / temperature).softmax(-1).softmax(-1),
@@ -1682,9 +1697,9 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "maximum_taken_too_late",
-            "Your results are as if the largest exponential were taken from the others of its"
-            " position. What changes nothing is a number that is taken from all logits, before"
-            " exp.",
+            "Your results are as if the largest exponential were subtracted from all"
+            " exponentials of its position. A softmax stays the same when a number is subtracted"
+            " from all logits, before exp.",
             (maximum_taken_too_late,),
         ),
     )
@@ -1716,8 +1731,9 @@ RANKING = order(kl_of_probabilities)
 NAMED_RANKINGS = {
     "ranked_backwards": (
         RANKING[::-1],
-        "This is an order by KL(p‖q), but from the largest to the smallest. The smaller the"
-        " divergence, the closer the student has come; which end does the question start at?",
+        "This is the order by KL(p‖q), but from the largest to the smallest. The smaller the"
+        " divergence, the closer the student is to its teacher. Which end does the question"
+        " start with?",
     ),
     "ranked_by_reverse_kl": (
         order(lambda p, q: kl_of_probabilities(q, p)),
@@ -1726,10 +1742,11 @@ NAMED_RANKINGS = {
     ),
     "ranked_by_total_variation": (
         order(lambda p, q: float(np.abs(p - q).sum())),
-        "This is also the order by the sum of |p − q|, where 0.1 → 0.02 and 0.8 → 0.72 are the"
-        " same mistake; KL looks at ratios, one of which is a factor of five, and its terms have"
-        " signs. And it is what comes of a softmax of the table's numbers, which are probabilities"
-        " already: your forward_kl takes their logarithms as logits.",
+        "More than one mistake leads to this order. One is to rank by the sum of |p − q|, where"
+        " 0.1 → 0.02 and 0.8 → 0.72 count the same. But KL looks at ratios, the first of which"
+        " is a factor of five, and its terms keep their signs. Another is to pass the table's"
+        " numbers as logits: they are probabilities already, and your forward_kl takes their"
+        " logarithms as logits.",
     ),
     "ranked_by_top_token": (
         order(lambda p, q: abs(p[0] - q[0])),
@@ -1738,8 +1755,8 @@ NAMED_RANKINGS = {
     ),
     "ranked_by_confidence": (
         order(lambda p, q: -q[0]),
-        "This is the order by how sure each student is of the likeliest token. Surer than the"
-        " teacher is also a mismatch.",
+        "This is the order by how sure each student is of the likeliest token. To be surer than"
+        " the teacher is also a mismatch.",
     ),
 }
 
@@ -1943,26 +1960,27 @@ def spread(student: Student) -> float:
 
 POSITIONS: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
     "likeliest_for_expected": (
-        "Your position is the likeliest token. Asked for is the expected position: every token"
-        " counts, as often as the student says it.",
+        "Your position is the likeliest token. The task asks for the expected position, in which"
+        " every token counts with its probability.",
         lambda t, student, d: float(probabilities(student).argmax()),
     ),
     "center_for_expected": (
-        "Your position is the center of the peak. The vocabulary ends on both sides and cuts a"
-        " peak off there, so the expected position is another number.",
+        "Your position is the center of the peak. But the row of tokens ends on both sides and"
+        " cuts a peak off there, so the expected position is another number.",
         lambda t, student, d: student[0],
     ),
     "position_of_the_teacher": (
-        "Your position is the one that the teacher expects. Asked for is the student's.",
+        "Your position is the one that the teacher expects. The task asks for the student's.",
         lambda t, student, d: float((t.double().softmax(-1) * torch.arange(len(t))).sum()),
     ),
     "position_as_share": (
-        "Your position is a share of the row. Asked for is a number of a token, from 0 to V − 1.",
+        "Your position is divided by V, the number of tokens. The task asks for a position from"
+        " 0 to V − 1.",
         lambda t, student, d: summary(student)[0] / student[2],
     ),
     "position_cut_to_a_whole_number": (
-        "Your position is a whole number: the expected one without what stands behind its point."
-        " An expected position may lie between two tokens.",
+        "Your position is a whole number: the expected position without the digits after the"
+        " point. An expected position may lie between two tokens.",
         lambda t, student, d: float(int(summary(student)[0])),
     ),
     "position_rounded": (
@@ -1977,7 +1995,7 @@ POSITIONS: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
 }
 ENTROPIES: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
     "entropy_of_the_teacher": (
-        "Your entropy is the teacher's. Asked for is how uncertain the student became.",
+        "Your entropy is the teacher's. The task asks for the student's.",
         lambda t, student, d: entropy(t),
     ),
     "entropy_in_bits": (
@@ -2001,8 +2019,8 @@ ENTROPIES: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
         lambda t, student, d: -summary(student)[1],
     ),
     "entropy_averaged": (
-        "Your entropy is too small, by the number of tokens. An entropy adds up what the tokens"
-        " contribute, and each is weighed by its probability already.",
+        "Your entropy is too small by a factor of V, the number of tokens. An entropy is the sum"
+        " of what the tokens contribute, and each is weighted by its probability already.",
         lambda t, student, d: summary(student)[1] / student[2],
     ),
     "zero_times_infinity": (
@@ -2013,44 +2031,44 @@ ENTROPIES: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
         ),
     ),
     "variance_for_entropy": (
-        "In the place of the entropy stands the variance of the student's position.",
+        "In place of the entropy you return the variance of the student's position.",
         lambda t, student, d: spread(student) ** 2,
     ),
     "cross_entropy_for_entropy": (
-        "In the place of the entropy stands a cross-entropy, −Σ q log p: the teacher's logarithms"
-        " are in it. Asked for is how uncertain the student is by itself.",
+        "In place of the entropy you return a cross-entropy, −Σ q log p, which contains the"
+        " teacher's logarithms. The task asks how uncertain the student is by itself.",
         lambda t, student, d: -float(probabilities(student) @ t.double().log_softmax(-1).numpy()),
     ),
     "entropy_after_a_second_softmax": (
-        "Your entropy is nearly log V, as it is of probabilities that went through a softmax once"
-        " more. Does what computes it take logits or probabilities?",
+        "Your entropy is nearly log V, as if the probabilities had gone through a softmax once"
+        " more. Does the function that computes it take logits or probabilities?",
         lambda t, student, d: entropy(torch.tensor(probabilities(student))),
     ),
     "loss_for_entropy": (
-        "In the place of the entropy stands the loss: how far the student is from its teacher.",
+        "In place of the entropy you return the loss: how far the student is from its teacher.",
         loss_of,
     ),
     "perplexity_for_entropy": (
-        "In the place of the entropy stands its exponential, which is a perplexity.",
+        "In place of the entropy you return its exponential, which is a perplexity.",
         lambda t, student, d: math.exp(summary(student)[1]),
     ),
     "spread_for_entropy": (
-        "In the place of the entropy stands the standard deviation of the student's position. Both"
-        " are large where the student is wide, but they are not the same number.",
+        "In place of the entropy you return the standard deviation of the student's position."
+        " Both are large where the student is wide, but they are not the same number.",
         lambda t, student, d: spread(student),
     ),
     "entropy_of_a_gaussian": (
-        "Your entropy is that of a continuous Gaussian of the fitted width, ½ log(2πe·width²). The"
-        " student is a distribution over tokens, of which there are few, and which end somewhere.",
+        "Your entropy is that of a continuous Gaussian of the fitted width, ½ log(2πe·width²)."
+        " But the student is a distribution over a few tokens, and their row ends on both sides.",
         lambda t, student, d: math.log(student[1]) + 0.5 * math.log(2 * math.pi * math.e),
     ),
     "width_for_entropy": (
-        "In the place of the entropy stands the width of the peak. A wide peak has a large"
+        "In place of the entropy you return the width of the peak. A wide peak has a large"
         " entropy, but the two are not the same number.",
         lambda t, student, d: student[1],
     ),
     "logarithm_of_width_for_entropy": (
-        "In the place of the entropy stands the logarithm of the width.",
+        "In place of the entropy you return the logarithm of the width.",
         lambda t, student, d: math.log(student[1]),
     ),
 }
@@ -2085,7 +2103,7 @@ def summaries() -> Iterator[tuple[str, str, Callable]]:
         hint = " ".join(words for _, words in made)
         yield (
             "+".join(name for name, _ in made),
-            hint if len(made) == 1 else f"More than one thing is off. {hint}",
+            hint if len(made) == 1 else f"At least two things are off. {hint}",
             wrong,
         )
 
@@ -2357,29 +2375,30 @@ FIT_MISCONCEPTIONS = tuple(
     for name, hint, section, wrongs in (
         (
             "direction_swapped",
-            "Your student spreads when it should settle, and settles when it should spread, as if"
-            " the two losses were the wrong way round.",
+            "Your student covers both peaks where it should settle on one, and settles on one"
+            " where it should cover both, as if the two losses were swapped.",
             "1.3",
             (fitted(lambda t, d, s: best_fit(numbers(t), turned(d), s)),),
         ),
         (
             "always_forward",
-            "Your student spreads over both peaks whichever direction is asked for. Does the"
-            " direction reach your loss?",
+            "Your student spreads over both peaks whichever direction is asked for. Does your"
+            " loss depend on `direction`?",
             "1.3",
             (fitted(lambda t, d, s: best_fit(numbers(t), "forward", s)),),
         ),
         (
             "always_reverse",
-            "Your student settles on one peak whichever direction is asked for. Does the direction"
-            " reach your loss?",
+            "Your student settles on one peak whichever direction is asked for. Does your loss"
+            " depend on `direction`?",
             "1.3",
             (fitted(lambda t, d, s: best_fit(numbers(t), "reverse", s)),),
         ),
         (
             "not_trained",
-            "Your student is still where it started, or one step away. Does each step of your loop"
-            " reach the center and the width that you return, and does it take more than one?",
+            "Your student is still where it started, or one step away. Does your loop take more"
+            " than one step, and does each step change the center and the width from which your"
+            " results are computed?",
             "1.3",
             (
                 fitted(lambda t, d, s: (s, START_WIDTH, t.shape[-1])),
@@ -2389,22 +2408,22 @@ FIT_MISCONCEPTIONS = tuple(
         ),
         (
             "width_not_trained",
-            "The place is trained and the width is not: it is still what it was at the start. Is"
-            " the width a parameter that the optimiser knows?",
+            "The center is trained but the width is not: it is still what it was at the start."
+            " Is the width among the parameters that the optimiser changes?",
             "1.3",
             (fitted(lambda t, d, s: best_fit(numbers(t), d, s, START_WIDTH)),),
         ),
         (
             "center_not_trained",
-            "The width is trained and the center is not: it is still where it was at the start. Is"
-            " the center a parameter that the optimiser knows?",
+            "The width is trained but the center is not: it is still where it was at the start."
+            " Is the center among the parameters that the optimiser changes?",
             "1.3",
             (at_the_start,),
         ),
         (
             "not_converged",
-            "Your student is not yet where the loss is least, as if training had ended too soon:"
-            " the loss could still come down. How does it change over the last hundred steps?",
+            "Your student is not yet where the loss is smallest, as if training had ended too"
+            " soon. How does the loss still change over your last steps?",
             "1.3",
             (
                 *(
@@ -2435,39 +2454,41 @@ FIT_MISCONCEPTIONS = tuple(
         ),
         (
             "moments_matched",
-            "For the forward loss your student is the one whose center and width are its teacher's"
-            " mean and standard deviation. That is the best one where a row of tokens goes on for"
-            " ever; this one ends on both sides. Is the loss really smallest there?",
+            "For the forward loss, your student's center and width are its teacher's mean and"
+            " standard deviation. That student would be the best one if the row of tokens had no"
+            " end, but this row ends on both sides. Is the loss really smallest there?",
             "1.3",
             (fitted(moments), fitted(moments_forward)),
         ),
         (
             "both_losses",
             "Your student ends where the sum of the two losses is small, whichever direction is"
-            " asked for. Which of them is meant?",
+            " asked for. Which of the two does each direction mean?",
             "1.3",
             (of_both,),
         ),
         (
             "own_entropy_missing",
-            "In the reverse direction your student settles on a single token, as if Σ q log q were"
-            " missing from the loss. In the forward direction the teacher's entropy may be left"
-            " out; why not the student's in this one?",
+            "In the reverse direction your student settles on a single token, as if Σ q log q"
+            " were missing from the loss. In the forward direction you may leave out the"
+            " teacher's entropy. Why can you not leave out the student's in the reverse"
+            " direction?",
             "1.3",
             (without_own_entropy,),
         ),
         (
             "teacher_softmaxed_twice",
             "Your student fits a teacher that went through a softmax twice and is nearly flat."
-            " Which of your functions take logits, and what do they get?",
+            " Which of the functions that you call take logits, and what do they get?",
             "1.1",
             (of_probabilities,),
         ),
         (
             "student_softmaxed_twice",
-            "Your student ends as if the loss had taken its probabilities for logits. A second"
-            " softmax makes almost everything equally likely, and then little is left to learn"
-            " from. Which of your functions take logits, and what do they get?",
+            "Your student ends as if the loss had taken its probabilities for logits. After a"
+            " second softmax no token is more than 2.72 times as likely as another, and little is"
+            " left to learn from. Which of the functions that you call take logits, and what do"
+            " they get?",
             "1.1",
             tuple(
                 softmaxed_again(teacher, steps)
@@ -2477,9 +2498,10 @@ FIT_MISCONCEPTIONS = tuple(
         ),
         (
             "zero_in_the_logarithm",
-            "Where the student becomes narrow, both numbers are NaN. That is what comes of a loss"
-            " with the logarithm of a probability that is 0 in float32, as those far from a narrow"
-            " peak are. Logarithms of probabilities can be had without the probabilities.",
+            "Where the student becomes narrow, both numbers are NaN. This happens when the loss"
+            " contains the logarithm of a probability that is 0 in float32, as probabilities far"
+            " from a narrow peak are. torch can compute logarithms of probabilities without the"
+            " probabilities.",
             "1.2",
             tuple(
                 spoiled(least, ends)
@@ -2489,24 +2511,26 @@ FIT_MISCONCEPTIONS = tuple(
         ),
         (
             "width_kept_in_bounds",
-            "Right where the student ends wide. Where it should end narrow, its width seems to stop"
-            " before, as if it were kept from falling below some number.",
+            "Where the student should end narrow, its width seems to stop before it gets there,"
+            " as if something kept it from falling below some number.",
             "1.3",
             tuple(fitted(kept_wide(least)) for least in (0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0)),
         ),
         (
             "student_cut_off",
-            "Nothing in your loss depends on a tensor that wants a gradient. That is what comes of"
-            " item(), float(), detach() or no_grad() on the way to it, or of a center and a width"
-            " that never asked for one. What is the loss to be differentiated for?",
+            "Your loss does not depend on any tensor that requires a gradient. The cause may be"
+            " item(), float(), detach() or no_grad() on the way to the loss, or a center and a"
+            " width that do not require one. For which numbers do you need the gradient of the"
+            " loss?",
             "1.3",
             (cut_off,),
         ),
         (
             "optimiser_made_anew",
-            "Your student does not come to rest where the loss is least. It moves as if every step"
-            " were as long as the first, however small the gradient is. What does an optimiser"
-            " remember from one step to the next, and does yours live as long?",
+            "Your student does not come to rest where the loss is smallest. It moves as if every"
+            " step were as long as the first, however small the gradient is. What does an"
+            " optimiser remember from one step to the next, and is yours still the same one"
+            " then?",
             "1.3",
             # After shorter steps it may stand near enough.
             tuple(
@@ -2517,8 +2541,9 @@ FIT_MISCONCEPTIONS = tuple(
         ),
         (
             "gradients_not_cleared",
-            "Your student does not come to rest where the loss is least. It moves as if the"
-            " gradients of all steps were added up. What has to happen before each backward?",
+            "Your student does not come to rest where the loss is smallest. It moves as if the"
+            " gradients of all steps were added up. What has to happen to them before each"
+            " backward()?",
             "1.3",
             tuple(
                 stopped("adam", 0.1, count, cleared=False)
@@ -2530,7 +2555,7 @@ FIT_MISCONCEPTIONS = tuple(
             "another_minimum",
             "In the reverse direction your student does not always end on the peak near `start`."
             " This loss has several minima, and the beginning decides which one is found: the"
-            " center is to begin at `start`, and the width at 3. Where does yours begin?",
+            " center should begin at `start`, and the width at 3. Where does yours begin?",
             "1.3",
             BEGINNINGS,
         ),
@@ -2617,23 +2642,23 @@ CHECKS = (
         options=(
             Option(
                 "a",
-                "Think of a token that the teacher likes and the student gives almost nothing."
-                " In the loss it is weighted by q, the student's own probability. How much does"
-                " it cost?",
+                "Think of a token that the teacher likes and to which the student gives almost"
+                " no probability. In the loss it is weighted by q, the student's own"
+                " probability. How much does it cost?",
                 SECTIONS["1.3"],
             ),
             Option(
                 "b",
-                "A divergence is not a distance: swap its two arguments and other classes get"
-                " the weight. Compute both for p = [0.9, 0.1] and q = [0.5, 0.5] and compare.",
+                "A divergence is not a distance: when you swap its two arguments, the tokens get"
+                " other weights. Compute both for p = [0.9, 0.1] and q = [0.5, 0.5] and compare.",
                 SECTIONS["1.2"],
             ),
             Option("c", None, SECTIONS["1.3"]),
             Option(
                 "d",
                 "The loss does contain the student's entropy, and a larger one lowers it. But it"
-                " also charges the student wherever it puts probability that the teacher does"
-                " not. What would an even student pay there?",
+                " also charges the student for probability on tokens that the teacher finds"
+                " unlikely. What would a student with a uniform distribution pay there?",
                 SECTIONS["1.3"],
             ),
         ),

@@ -639,7 +639,7 @@ def batches() -> list[tuple[str, bool, tuple[Tensor, Tensor, Tensor]]]:
     return [
         ("two texts, one padded", True, first),
         ("three texts, padded differently", True, second),
-        ("a student that agrees at one position and is sure at another", True, alike),
+        ("student and teacher agree at one position; at another q(y) is almost 1", True, alike),
         ("nothing ignored, all labels 0", True, zeros),
         ("one label ignored in the middle", True, middle),
         ("one text does not count at all", True, batch(rng, 3, 3, 4, (3, 0, 1))),
@@ -658,7 +658,7 @@ def elsewhere(student: Tensor, labels: Tensor) -> Tensor:
 
 OTHER_TEXTS = "other texts of the first batch's shape"
 OTHER_LOGITS = "the same batch, with other logits where a label is -100"
-LOGITS_ELSEWHERE = "what the student says where a label is -100"
+LOGITS_ELSEWHERE = "the student's output where a label is -100"
 
 
 def facts(case: Case, knob: str = "") -> dict[str, Any]:
@@ -753,7 +753,7 @@ def lm_cases() -> tuple[Case, ...]:
         Case(
             OTHER_LOGITS, (elsewhere(student, labels), labels), public=True, only=LOGITS_ELSEWHERE
         ),
-        Case("a student that is sure of another token", (sure, labels), public=True),
+        Case("a student that is sure of a wrong token", (sure, labels), public=True),
         *others,
         Case("nothing counts", (nothing_counts(4)[0], nothing_counts(4)[2]), {}, NOTHING, True),
         Case("nothing counts, again", (nothing_counts(6)[0], nothing_counts(6)[2]), {}, NOTHING),
@@ -811,7 +811,7 @@ def cases(*, knob: bool) -> tuple[Case, ...]:
     else:
         sure = (sure_of_another(student, labels), teacher, labels, 0.5)
         found += [
-            Case("a student that is sure of another token", sure, public=True),
+            Case("a student that is sure of a wrong token", sure, public=True),
             Case("nothing counts", (*nothing_counts(4), 2.0), {}, NOTHING, True),
             Case("nothing counts, again", (*nothing_counts(6), 0.5), {}, NOTHING),
         ]
@@ -851,44 +851,45 @@ def tolerance(case: Case) -> float:
 
 NAN = (
     "nan_when_nothing_counts",
-    "Right as long as a label counts. A batch in which none does comes out as NaN, which is what"
-    " 0/0 gives, and one NaN is enough to spoil every weight. Such a batch should cost nothing.",
+    "A batch in which no label counts gives NaN, as 0/0 does. One NaN in the loss is enough to"
+    " make every weight of the student NaN. Such a batch should cost 0.",
     "2.2",
 )
 MEANS = (
     (
         "masked_positions_counted",
-        "Positions whose label is -100 are part of your mean: padding pulls the loss around. Select"
-        " the positions that count before you reduce.",
+        "Positions whose label is -100 are part of your mean, so padding changes the loss. Select"
+        " the positions that count before you take the mean.",
         "2.2",
         unmasked_mean,
     ),
     (
         "divided_by_all_positions",
-        "The ignored positions left the sum but not the divisor, so a text with more padding seems"
-        " easier. How many terms does your sum have?",
+        "Positions whose label is -100 are not in your sum, but your divisor still counts them, so"
+        " padding makes the loss smaller. How many terms does your sum have?",
         "2.2",
         diluted_mean,
     ),
     (
         "batch_mean",
-        "This is the sum over the positions that count, divided by the number of texts. Then a"
-        " long text makes the loss, and the learning rate with it, larger. What is the loss"
-        " counted per?",
+        "Your mean is the sum over the positions that count, divided by the number of texts. So"
+        " longer texts make the loss and its gradients larger. What should the sum be divided by?",
         "2.2",
         batch_mean,
     ),
     (
         "mean_of_means",
-        "This is the mean over texts of each text's own mean, so that a token of a short text"
-        " weighs more than one of a long text. All tokens that count should weigh the same.",
+        "You take the mean of each text first, and then the mean over the texts, so a token of a"
+        " short text weighs more than a token of a long one. All tokens that count should weigh"
+        " the same.",
         "2.2",
         mean_of_means,
     ),
     (
         "mean_of_means",
-        "This is the mean over texts of each text's own mean, so that a token of a short text"
-        " weighs more than one of a long text. All tokens that count should weigh the same.",
+        "You take the mean of each text first, and then the mean over the texts, so a token of a"
+        " short text weighs more than a token of a long one. All tokens that count should weigh"
+        " the same.",
         "2.2",
         mean_of_means_of_some,
     ),
@@ -901,59 +902,59 @@ MEANS = (
     ),
     (
         "batch_mean_unmasked",
-        "This is a sum over all positions, padding too, divided by the number of texts, which is"
-        " what reduction='batchmean' gives for logits of three axes. Leave only the positions that"
-        " count, and divide by how many there are.",
+        "Your mean is the sum over all positions, including padding, divided by the number of"
+        " texts. reduction='batchmean' gives this for logits of three axes. Keep only the"
+        " positions that count, and divide by their number.",
         "2.2",
         unmasked_batch_mean,
     ),
     (
         "summed_unmasked",
-        "A sum over all positions, padding too, stands where the mean over the positions that count"
-        " belongs.",
+        "You have a sum over all positions, including padding. The task asks for the mean over the"
+        " positions that count.",
         "2.2",
         unmasked_sum,
     ),
     (
         "label_zero_ignored",
-        "0 is the number of a token like any other, and its positions are missing from your mean."
-        " Only -100 marks what does not count.",
+        "Positions whose label is 0 are missing from your mean. Token 0 is a token like any other;"
+        " only -100 marks a position that does not count.",
         "2.2",
         positive_labels,
     ),
     (
         "label_zero_ignored",
-        "0 is the number of a token like any other, and its positions are missing from your mean."
-        " Only -100 marks what does not count.",
+        "Positions whose label is 0 are missing from your mean. Token 0 is a token like any other;"
+        " only -100 marks a position that does not count.",
         "2.2",
         positive_labels_of_all,
     ),
     (
         "losses_counted_by_their_size",
-        "Your result is as if the positions whose loss is 0 did not count. A loss can be 0 where a"
-        " label counts: the student was right. The labels say what counts.",
+        "Your result is as if the positions whose loss is 0 did not count. But the loss can be 0"
+        " at a position that counts. Only the labels say which positions count.",
         "2.2",
         losses_above_zero,
     ),
     (
         "divided_by_the_length",
-        "This is the sum over the positions that count, divided by the number of positions in a"
-        " text. What is the loss counted per?",
+        "Your mean is the sum over the positions that count, divided by the number of positions in"
+        " a text. What should the sum be divided by?",
         "2.2",
         over_the_length,
     ),
     (
         "one_too_few",
-        "Your sum is divided by one position too few. It has as many terms as there are labels that"
-        " count; nothing is shifted here, and nothing is estimated.",
+        "Your divisor is too small by 1. The sum has one term for each label that counts: no term"
+        " is lost to a shift here, and no variance is estimated.",
         "2.2",
         one_too_few,
     ),
     *(
         (
             "positions_dropped",
-            "The first or the last position of each text is left out of your mean, though its label"
-            " counts. The labels say what counts, and nothing else does.",
+            "Your mean leaves out the first or the last position of each text, even where its"
+            " label counts. Only the labels say which positions count.",
             "2.2",
             partial(cut_mean, place),
         )
@@ -961,8 +962,8 @@ MEANS = (
     ),
     (
         "mask_turned_round",
-        "A mean of yours is made of the positions whose label is -100, and those that count are"
-        " left out. What does your mask keep?",
+        "A mean of yours uses the positions whose label is -100 and leaves out the positions that"
+        " count. What does your mask keep?",
         "2.2",
         turned_mean,
     ),
@@ -977,18 +978,17 @@ MEANS = (
 MORE_MEANS = (  # in one loss alone
     (
         "any_for_all",
-        "A batch costs you 0 as soon as one of its labels is -100, as if it were asked whether any"
-        " is, where whether all are was meant. Most batches have padding somewhere.",
+        "Your loss is 0 for every batch in which some label is -100, as if you tested whether any"
+        " label is -100 and not whether all are. Most batches have padding somewhere.",
         "2.2",
         nothing_if_any,
     ),
     *(
         (
             "padding_only_at_the_end",
-            "Right where all that is ignored stands at the end of a text. Your result is that of"
-            " texts that are over at their first label of -100, or of as many positions from their"
-            " beginning as count. A -100 may stand in front or in the middle; ask each position for"
-            " its own label.",
+            "Your result is wrong where a -100 stands before a label that counts. It is as if each"
+            " text ended at its first -100, or as if the positions that count were the first ones"
+            " of their text. A -100 may stand anywhere: look at each position's own label.",
             "2.2",
             mean,
         )
@@ -1000,16 +1000,16 @@ MORE_MEANS = (  # in one loss alone
     ),
     (
         "zero_for_the_mark",
-        "Your result is that of all positions whose label is not 0: those with a label of -100 are"
-        " in it, and those of token 0 are not. In Python -100 is true, and 0 is false.",
+        "Your mean is over all positions whose label is not 0: it includes those whose label is"
+        " -100 and leaves out those whose label is 0. In Python -100 is true, and 0 is false.",
         "2.2",
         labels_other_than_zero,
     ),
     (
         "mask_with_an_axis_too_many",
-        "The result is that of losses [B, L] that meet a mask [B, L, 1]. PyTorch takes these for"
-        " [1, B, L] and [B, L, 1]: it pairs each position with others, or refuses. Which axes has"
-        " a loss per position?",
+        "Your result is that of losses of shape [B, L] times a mask of shape [B, L, 1]. PyTorch"
+        " takes the losses for [1, B, L]: it pairs each position with the mask of others, or"
+        " raises an exception. What shape should both have?",
         "2.2",
         mask_of_another_axis,
     ),
@@ -1024,7 +1024,7 @@ MORE_MEANS = (  # in one loss alone
         (
             "one_text_alone",
             "Your result is that of one text of the batch, the first or the last. The mean is over"
-            " the positions that count in all of them.",
+            " the positions that count in all texts.",
             "2.2",
             partial(text_mean, place, mean),
         )
@@ -1033,15 +1033,17 @@ MORE_MEANS = (  # in one loss alone
     ),
     (
         "one_position_alone",
-        "Your result is the loss of one position that counts, the first or the last, and not a mean"
-        " over all of them. Does your loop return too early, or replace where it should add up?",
+        "Your result is the loss of one position that counts, the first or the last, and not the"
+        " mean over all of them. Does your loop return too early, or overwrite a sum instead of"
+        " adding to it?",
         "2.2",
         partial(position_alone, 0),
     ),
     (
         "one_position_alone",
-        "Your result is the loss of one position that counts, the first or the last, and not a mean"
-        " over all of them. Does your loop return too early, or replace where it should add up?",
+        "Your result is the loss of one position that counts, the first or the last, and not the"
+        " mean over all of them. Does your loop return too early, or overwrite a sum instead of"
+        " adding to it?",
         "2.2",
         partial(position_alone, -1),
     ),
@@ -1063,8 +1065,8 @@ MORE_MEANS = (  # in one loss alone
     *(
         (
             "replaced_in_the_loop",
-            "Your result is as if a loop over the texts replaced its sum, or its count, where it"
-            " should add up: of one of the two only the last text is left.",
+            "Your result is as if a loop over the texts overwrote its sum, or its count, instead"
+            " of adding to it: one of the two holds the last text alone.",
             "2.2",
             mean,
         )
@@ -1080,8 +1082,8 @@ MORE_MEANS = (  # in one loss alone
     *(
         (
             "number_added_to_the_count",
-            "Every loss is too small, as if a number were added to how many positions count. A"
-            " batch in which nothing counts needs no number that changes all others.",
+            "Every loss is too small, as if a number were added to the divisor. That avoids 0/0 in"
+            " a batch in which nothing counts, but it changes the loss of every other batch.",
             "2.2",
             partial(added_to_the_count, size),
         )
@@ -1091,22 +1093,22 @@ MORE_MEANS = (  # in one loss alone
 SHIFTED = (
     "labels_shifted",
     "Your result is that of logits compared with the label of the next position. Here labels[i] is"
-    " already the token that logits[i] predicts, so that a shift is one too many.",
+    " already the token that logits[i] predicts, so nothing is left to shift.",
     "2.2",
 )
 SCALES = (
     (
         "t_squared_missing",
-        "Your KD is as if no power of T stood in front of it. Logits over T make gradients smaller"
-        " by 1/T twice over: once by the chain rule, once because softer distributions differ less."
-        " What makes up for that?",
+        "Your KD is as if no power of T stood in front of it. Dividing logits by T brings a factor"
+        " 1/T into the gradient twice: once by the chain rule, and once because flatter"
+        " distributions differ less. Which factor makes up for that?",
         "2.2",
         unscaled,
     ),
     (
         "t_for_t_squared",
-        "Your KD is as if it were scaled by T. The chain rule gives one factor 1/T; where does the"
-        " other one come from?",
+        "Your KD is as if it were multiplied by T alone. The chain rule gives the gradient one"
+        " factor 1/T; where does a second one come from?",
         "2.2",
         scaled_once,
     ),
@@ -1114,16 +1116,16 @@ SCALES = (
 MORE_SCALES = (
     (
         "t_squared_twice",
-        "KD is off by a factor of T², as if that were there twice. If your kd_loss has it already,"
-        " nothing is left to multiply.",
+        "KD is off by a factor of T², as if T² were there twice. If your kd_loss has T² already,"
+        " it is not needed once more.",
         "2.2",
         scaled_twice,
     ),
     *(
         (
             "another_scale",
-            "KD is right but for what is made of T and stands in front of it. The formula has T²"
-            " there; what do you have?",
+            "KD is right except for the factor in front of it, which depends on T. The formula has"
+            " T² there; what do you have?",
             "2.2",
             scale,
         )
@@ -1137,15 +1139,16 @@ MORE_SCALES = (
     ),
     (
         "divided_by_t_squared",
-        "Your KD is as if it were divided by T². Logits over T make gradients smaller; does this"
-        " make up for it?",
+        "Your KD is as if it were divided by T². Dividing logits by T makes gradients smaller;"
+        " does your factor make up for that?",
         "2.2",
         divided_by_scale,
     ),
 )
 DEFAULT = (
     "another_default",
-    "Right where a temperature is given. Where none is, your result is that of another one than 1.",
+    "When no temperature is given, your result is that of a temperature other than 1. What is your"
+    " default?",
     "1.1",
 )
 
@@ -1160,8 +1163,8 @@ def by_default(loss: Callable, heat: float, *given: Any) -> Tensor:
 
 NOT_PASSED_ON = (
     "temperature_not_passed_on",
-    "The temperature has no effect on your result: KD is at T = 1 whatever is asked for. Which of"
-    " your calls should hand it on?",
+    "The temperature has no effect on your result: KD is at T = 1, whatever T is given. Which line"
+    " or call of yours should use T?",
     "1.1",
 )
 KD_LOSSES = (
@@ -1180,27 +1183,29 @@ KD_LOSSES = (
     ),
     (
         "vocabulary_mean",
-        "Your KD is too small by the size of the vocabulary, as if a mean were taken over the"
-        " classes too. A divergence adds them up.",
+        "Your KD is too small by a factor, the size of the vocabulary, as if you took a mean over"
+        " the vocabulary too. A divergence is a sum over it.",
         "1.2",
         class_mean_losses,
     ),
     (
         "temperature_on_the_teacher_alone",
-        "A soft teacher is compared with a student at T = 1, so even a perfect student pays."
-        " Compare like with like.",
+        "Your teacher is at temperature T and your student at T = 1, so even a student that equals"
+        " its teacher has a loss. Both belong at T.",
         "1.1",
         cold_losses,
     ),
     (
         "temperature_on_the_student_alone",
-        "A soft student is compared with a teacher at T = 1. Both distributions belong at T.",
+        "Your student is at temperature T and your teacher at T = 1. Both distributions belong at"
+        " T.",
         "1.1",
         hot_losses,
     ),
     (
         "temperature_on_neither",
-        "T² is there, and the temperature itself is not: both distributions are at T = 1.",
+        "KD is multiplied by T², but both distributions are at T = 1. They belong at temperature"
+        " T.",
         "1.1",
         cool_losses,
     ),
@@ -1213,17 +1218,18 @@ KD_LOSSES = (
     ),
     (
         "probabilities_as_input",
-        "Your results are those of a kl_div that gets probabilities as its input, where it takes"
-        " log-probabilities. What it takes as input and what as target are two different"
-        " questions; look both up.",
+        "Your results are those of a kl_div that gets probabilities as its input, where it expects"
+        " log-probabilities. Look up what it expects as its input, and what it expects as its"
+        " target.",
         "2.2",
         probabilities_as_input,
     ),
     *(
         (
             "temperature_on_some",
-            "Your results are as if not all three places were at the temperature T: the teacher's"
-            " probabilities, their logarithms, and the student's logarithms belong at the same T.",
+            "KL is made of the teacher's probabilities, their logarithms and the logarithms of the"
+            " student's probabilities. Your results are as if not all three were at temperature T,"
+            " where they belong.",
             "1.1",
             partial(heated_in_part, *heats),
         )
@@ -1232,7 +1238,7 @@ KD_LOSSES = (
     *(
         (
             "temperature_fixed",
-            "Your distributions are at one temperature, whatever is asked for.",
+            "Your distributions are at one fixed temperature, whatever T is given.",
             "1.1",
             partial(heated_always, fixed),
         )
@@ -1241,8 +1247,8 @@ KD_LOSSES = (
     *(
         (
             "softmax_on_another_axis",
-            "Your results are those of a softmax over another axis than the vocabulary, or over"
-            " several positions together. Along which axis do probabilities add up to 1?",
+            "Your results are those of a softmax over an axis other than the vocabulary, or over"
+            " several positions together. Along which axis should probabilities add up to 1?",
             "1.1",
             partial(along, *axes),
         )
@@ -1252,9 +1258,10 @@ KD_LOSSES = (
     *(
         (
             "another_measure",
-            "This measures something else than KL(p‖q): a distance of probabilities or of logits,"
-            " an entropy, a divergence from a mixture, a root or a square, or what the teacher"
-            " finds likeliest alone. Write the formula down, term by term.",
+            "This measures something other than KL(p‖q): for example a distance between"
+            " probabilities or logits, an entropy, a divergence in both directions or from a"
+            " mixture, a root or a square, or the teacher's likeliest token alone. Write the"
+            " formula down, term by term.",
             "1.2",
             measure,
         )
@@ -1263,9 +1270,9 @@ KD_LOSSES = (
     *(
         (
             "shares_forced_positive",
-            "Your results are as if no token could add anything negative. A single one does, where"
-            " the student gives it more than its teacher. Only the sum over the vocabulary is"
-            " never below 0, and that by itself.",
+            "Your results are as if no token's term in the sum could be negative. But it is"
+            " negative where the student gives the token more probability than the teacher does."
+            " Only the sum over the vocabulary is never below 0.",
             "1.2",
             partial(clamped_shares, force),
         )
@@ -1275,8 +1282,8 @@ KD_LOSSES = (
         (
             "temperature_after_softmax",
             "Your results are as if the temperature came too late and divided the result of a"
-            " softmax, or its logarithm: such probabilities no longer add up to 1. It belongs"
-            " where the scores are still scores.",
+            " softmax, or its logarithm. Such probabilities no longer add up to 1. The temperature"
+            " belongs before the softmax.",
             "1.1",
             losses,
         )
@@ -1304,17 +1311,17 @@ KD_LOSSES = (
     ),
     (
         "log_target_with_probabilities",
-        "Your results are those of a kl_div that is told that its target is a logarithm, and gets"
-        " probabilities. What it takes as input and what as target are two different questions;"
-        " look both up.",
+        "Your results are those of a kl_div that is told to expect log-probabilities as its"
+        " target, but gets probabilities. Look up what it expects as its input, and what it"
+        " expects as its target.",
         "2.2",
         probabilities_as_logarithms,
     ),
     (
         "log_target_missing",
-        "The result is NaN. That is what kl_div gives when its target is a logarithm, which it"
-        " takes for a probability unless it is told otherwise. It is also what a mean over nothing"
-        " gives, as with a mask that keeps what does not count. Is yours one of these?",
+        "The result is NaN. kl_div gives NaN when it gets log-probabilities as its target and is"
+        " not told so. A mean over nothing gives NaN too, for example with a mask that keeps only"
+        " what does not count. Is your mistake one of these?",
         "2.2",
         logarithms_as_probabilities,
     ),
@@ -1417,9 +1424,9 @@ def logarithm_missing(student_logits: Tensor, labels: Tensor) -> Tensor:
 
 NARROW = (
     "one_hot_too_narrow",
-    "Your function raises an exception, as one-hot rows do that are as wide as the largest label"
-    " needs. Where the last token is no label, that is not the vocabulary, and the shapes do not"
-    " fit.",
+    "Your function raises an exception, as happens when one-hot rows are only as long as the"
+    " largest label needs. If the last token of the vocabulary is not among the labels, such rows"
+    " are shorter than the logits.",
     "2.2",
 )
 
@@ -1515,9 +1522,9 @@ LM_MISCONCEPTIONS = (
     *(
         named(
             "rows_in_two_orders",
-            "Your labels meet the logits of other positions, as if one of the two were put in a row"
-            " text by text and the other position by position. What is transposed before it is"
-            " flattened has another order.",
+            "Your labels are compared with the logits of other positions, as if one of the two"
+            " were flattened text by text and the other position by position. A tensor that is"
+            " transposed and then flattened has its positions in another order.",
             "2.2",
             wrong,
         )
@@ -1530,9 +1537,9 @@ LM_MISCONCEPTIONS = (
     *(
         named(
             "nan_always",
-            "The result is NaN even where labels count. A mean over nothing is NaN, as with a mask"
-            " that keeps what does not count; and so is the logarithm of a negative number, which a"
-            " logit or the logarithm of a probability may be.",
+            "The result is NaN even where labels count. A mean over nothing is NaN, for example"
+            " with a mask that keeps only what does not count. The logarithm of a negative number"
+            " is NaN too, and a logit or a log-probability may be negative.",
             "2.2",
             partial(lm_loss, mean=mean),
         )
@@ -1546,8 +1553,8 @@ LM_MISCONCEPTIONS = (
     named(
         "softmax_twice",
         "Your results are those of a softmax that was applied to probabilities. cross_entropy and"
-        " log_softmax take logits. Probabilities lie between 0 and 1, so a second softmax makes"
-        " almost everything equally likely.",
+        " log_softmax take logits. Probabilities lie between 0 and 1, so after a second softmax no"
+        " token is more than 2.72 times as likely as another.",
         "1.1",
         lm_of_softmax,
     ),
@@ -1564,8 +1571,8 @@ LM_MISCONCEPTIONS = (
     *(
         named(
             "classes_on_another_axis",
-            "cross_entropy looks for the classes on axis 1, and yours are on the last axis. Flatten"
-            " texts and positions into one axis, or transpose the logits.",
+            "cross_entropy expects the classes, here the vocabulary, on axis 1, and yours are on"
+            " the last axis. Flatten texts and positions into one axis, or transpose the logits.",
             "2.2",
             wrong,
         )
@@ -1574,9 +1581,9 @@ LM_MISCONCEPTIONS = (
     *(
         named(
             "axes_reshaped",
-            "Your results are as if `reshape` or `view` were to bring the vocabulary to axis 1."
-            " These cut the same row of numbers into other pieces, and logits of different tokens"
-            " and positions get mixed up. To swap two axes is a transposition.",
+            "Your results are as if you brought the vocabulary to axis 1 with `reshape` or `view`."
+            " These cut the same row of numbers into other pieces, which mixes logits of different"
+            " tokens and positions. To swap two axes you need a transposition.",
             "2.2",
             partial(axes_reshaped, mean),
         )
@@ -1584,14 +1591,14 @@ LM_MISCONCEPTIONS = (
     ),
     named(
         "sign_flipped",
-        "Your loss is negative: it is the mean log-likelihood, which should rise. An optimiser"
-        " makes things small.",
+        "Your loss is negative: it is the mean log-likelihood, which training should make large."
+        " But an optimiser makes a loss small.",
         "2.2",
         lambda student_logits, labels: -lm_loss(student_logits, labels),
     ),
     named(
         "perplexity_returned",
-        "This is exp of the loss, the perplexity. The loss itself is asked for.",
+        "This is exp of the loss, the perplexity. The task asks for the loss itself.",
         "1.1",
         lambda student_logits, labels: (
             lm_loss(student_logits, labels).exp() * bool((labels != IGNORED).any())
@@ -1599,8 +1606,8 @@ LM_MISCONCEPTIONS = (
     ),
     named(
         "softmax_left_out",
-        "Your loss is the mean of the labels' logits, with a minus before it. A logit says nothing"
-        " by itself: all others at that position count too.",
+        "Your loss is minus the mean of the labels' logits. A logit says nothing by itself: how"
+        " likely a token is depends on all logits at its position.",
         "1.1",
         lambda student_logits, labels: token_mean(
             -student_logits.double().gather(-1, labels.clamp_min(0)[..., None])[..., 0], labels
@@ -1608,8 +1615,8 @@ LM_MISCONCEPTIONS = (
     ),
     named(
         "label_not_looked_up",
-        "Your loss is that of the token which the student finds likeliest, whatever the label is:"
-        " the label says no more than whether a position counts. Whose probability is q(y)?",
+        "Your loss is that of the student's likeliest token, whatever the label is. You use the"
+        " labels only to decide which positions count. Whose probability is q(y)?",
         "1.1",
         lambda student_logits, labels: token_mean(
             -student_logits.double().log_softmax(-1).amax(-1), labels
@@ -1618,8 +1625,8 @@ LM_MISCONCEPTIONS = (
     *(
         named(
             "labels_smoothed",
-            "This is the loss of labels that were smoothed: a part of each goes to all other"
-            " tokens. Asked for is the plain −log q(y).",
+            "This is the loss with label smoothing: a part of each label goes to all other tokens."
+            " The task asks for the plain −log q(y).",
             "1.1",
             partial(smoothed, share),
         )
@@ -1628,8 +1635,8 @@ LM_MISCONCEPTIONS = (
     *(
         named(
             "softmax_on_another_axis",
-            "Your results are those of a softmax over another axis than the vocabulary, or over"
-            " several positions together. Along which axis do probabilities add up to 1?",
+            "Your results are those of a softmax over an axis other than the vocabulary, or over"
+            " several positions together. Along which axis should probabilities add up to 1?",
             "1.1",
             partial(lm_along, axis),
         )
@@ -1638,9 +1645,9 @@ LM_MISCONCEPTIONS = (
     *(
         named(
             "masked_logits_counted",
-            "Your sum holds log V for each position whose label is -100, as if its logits were set"
-            " to 0 and its loss were counted. What has no label is to leave the sum, and the"
-            " divisor too.",
+            "Your sum contains log V for each position whose label is -100, as if its logits were"
+            " set to 0 and its loss still counted. Such a position belongs neither in the sum nor"
+            " in the divisor.",
             "2.2",
             partial(masked_logits, divided_by_all),
         )
@@ -1649,9 +1656,9 @@ LM_MISCONCEPTIONS = (
     *(
         named(
             "another_measure",
-            "This measures something else than the mean of −log q(y): an error rate, a square of"
-            " probabilities, two answers for each token, an entropy, or a loss in which the hard"
-            " tokens weigh more. Write down what a single position should cost.",
+            "This measures something other than the mean of −log q(y): for example an accuracy or"
+            " error rate, a squared error, a binary cross-entropy, an entropy, or a loss in which"
+            " the hard tokens weigh more. Write down what a single position should cost.",
             "1.1",
             partial(lm_measured, of),
         )
@@ -1659,8 +1666,8 @@ LM_MISCONCEPTIONS = (
     ),
     named(
         "vocabulary_mean",
-        "Too small by the size of the vocabulary, as if a mean were taken over the tokens of the"
-        " vocabulary too. One of them is the label.",
+        "Your loss is too small by a factor, the size of the vocabulary, as if you took a mean"
+        " over the vocabulary too. A position has one term, that of its label.",
         "2.2",
         lambda student_logits, labels: lm_loss(student_logits, labels) / student_logits.shape[-1],
     ),
@@ -1668,16 +1675,16 @@ LM_MISCONCEPTIONS = (
     *(named(*NARROW, partial(narrow_rows, of)) for of in (token_mean, empty_mean)),
     named(
         "logarithm_missing",
-        "Your loss is a mean of probabilities, with a minus before it: the logarithm is missing."
-        " nll_loss takes logarithms of probabilities.",
+        "Your loss is minus the mean of the labels' probabilities: the logarithm is missing."
+        " nll_loss expects logarithms of probabilities.",
         "1.1",
         logarithm_missing,
     ),
     *(
         named(
             "logarithm_of_the_mean",
-            "Your loss is the logarithm of a mean of probabilities. Asked for is the mean of the"
-            " logarithms, in which a label that is given next to nothing costs much.",
+            "Your loss is minus the logarithm of a mean of probabilities. The task asks for a mean"
+            " of logarithms, in which a label with a tiny probability costs much.",
             "1.1",
             partial(logarithm_of_the_mean, checked=checked),
         )
@@ -1686,9 +1693,10 @@ LM_MISCONCEPTIONS = (
     *(
         named(
             "epsilon_in_the_logarithm",
-            "Your loss is as if a small number stood in the logarithm. It changes the loss, and"
-            " most where the student gives the label next to nothing. One function takes the"
-            " softmax and its logarithm at once and needs no such number.",
+            "Your loss is as if a small number stood in the logarithm, added to the probability or"
+            " as its lower limit. This changes the loss, most where the student finds the label"
+            " very unlikely. One function computes softmax and logarithm together and needs no"
+            " such number.",
             "1.2",
             partial(guarded_logarithm, epsilon, above, mean),
         )
@@ -1755,9 +1763,9 @@ KD_MISCONCEPTIONS = (
     *(
         named(
             "labels_shifted",
-            "Your KD leaves out the last position of each text, and counts each other one if the"
-            " label after it does. Here labels[i] belongs to logits[i], so that a shift is one too"
-            " many.",
+            "Your KD leaves out the last position of each text, and counts every other position if"
+            " the label after it counts. Here labels[i] belongs to logits[i], so nothing is left"
+            " to shift.",
             "2.2",
             partial(shifted, kd_loss, mean=mean),
         )
@@ -1765,8 +1773,8 @@ KD_MISCONCEPTIONS = (
     ),
     named(
         "label_left_out",
-        "Your KD is as if the label's own token were not in the sum over the vocabulary. The"
-        " teacher's opinion of it is a part of KD as all others are, whatever LM says about it.",
+        "Your KD is as if the label's own token were missing from the sum over the vocabulary."
+        " This token is a part of KD like every other, although LM looks at it too.",
         "2.2",
         partial(label_of_the_sum, False),
     ),
@@ -1784,9 +1792,9 @@ KD_MISCONCEPTIONS = (
     *(
         named(
             "logits_rescaled",
-            "Your results are as if the logits were brought to another scale before the softmax. A"
-            " softmax does not change when the same number is taken from all its logits, and it"
-            " does when they are divided by one.",
+            "Your results are as if the logits were brought to another scale before the softmax."
+            " Subtracting the same number from all logits of a position does not change their"
+            " softmax, but dividing them by a number does.",
             "1.1",
             partial(kd_loss, losses=partial(rescaled, how)),
         )
@@ -1801,9 +1809,10 @@ KD_MISCONCEPTIONS = (
     *(
         named(
             "epsilon_in_the_logarithm",
-            "Your KD is as if a small number stood in a logarithm. It changes the loss, and most"
-            " where the student gives a token next to nothing. One function takes the softmax and"
-            " its logarithm at once and needs no such number.",
+            "Your KD is as if a small number stood in a logarithm, added to a probability or as"
+            " its lower limit. This changes the loss, most where the student finds a token very"
+            " unlikely. One function computes softmax and logarithm together and needs no such"
+            " number.",
             "1.2",
             partial(kd_loss, losses=partial(guarded_losses, epsilon, form)),
         )
@@ -1813,8 +1822,8 @@ KD_MISCONCEPTIONS = (
     *(
         named(
             "temperature_squared",
-            "Your distributions are at T², as if the temperature acted on them twice. The square is"
-            " a factor of the loss.",
+            "Your distributions are at temperature T², as if logits were divided by T twice. The"
+            " square belongs in front of the divergence.",
             "1.1",
             partial(
                 kd_loss,
@@ -1837,8 +1846,8 @@ KD_MISCONCEPTIONS = (
     *(
         named(
             "likeliest_tokens_alone",
-            "Your KD is that of the teacher's likeliest tokens alone. What it says about the others"
-            " is a part of its distribution too.",
+            "Your KD is that of the teacher's likeliest tokens alone. What the teacher says about"
+            " the other tokens is a part of KD too.",
             "1.2",
             partial(kd_loss, losses=partial(likeliest_tokens, count, renormalised)),
         )
@@ -1849,8 +1858,8 @@ KD_MISCONCEPTIONS = (
     *(
         named(
             "t_squared_on_one_side",
-            "Your KD is right for T on one side of 1, and on the other it is as if T² were left"
-            " out. Gradients shrink above T = 1, and grow below it.",
+            "Your KD is right for T on one side of 1, but on the other side it is as if T² were"
+            " left out. Gradients shrink above T = 1 and grow below it.",
             "2.2",
             partial(kd_loss, scale=scale),
         )
@@ -1859,7 +1868,7 @@ KD_MISCONCEPTIONS = (
     *(
         named(
             "logits_multiplied_by_temperature",
-            "Your distributions get sharper as T grows; heat should level them.",
+            "Your distributions get sharper as T grows, but a larger T should flatten them.",
             "1.1",
             partial(
                 kd_loss,
@@ -1921,9 +1930,9 @@ def other_weights(
 
 OTHER_WEIGHTS = (
     "other_weights",
-    "The two losses are right, and what they are multiplied by is not: the weights of your sum are"
-    " made of {0}, but in another way than in the formula. Put in {0} = 0 by hand, and then"
-    " {0} = 1: what is left of each loss?",
+    "The two losses are right, but their weights are not: they depend on {0} in another way than"
+    " in the formula. Put {0} = 0, and then {0} = 1, into your sum and into the formula: what is"
+    " left of each loss?",
     "2.2",
 )
 
@@ -1971,8 +1980,8 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
     shared = (
         (
             "lm_loss_at_temperature",
-            "The LM loss is taken at T too. A label is not soft: it says which token came, and the"
-            " probability that counts is the one that the student will write with, at T = 1.",
+            "Your LM loss is taken at T too. LM belongs at T = 1, because that is the temperature"
+            " at which the student will be used. T is only for the comparison with the teacher.",
             "2.2",
             {"lm_temperature": lambda temperature: temperature},
         ),
@@ -1993,28 +2002,28 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
         own = (
             (
                 "alpha_on_the_wrong_term",
-                "At α = 1 your student listens to the labels alone. Which of the two teachers does"
-                " a larger α give more to, in the formula of the task?",
+                "At α = 1 your student is trained on the labels alone. In the formula of the task,"
+                " which of the two losses has more weight when α is larger?",
                 "2.2",
                 {"weights": lambda alpha: (alpha, 1 - alpha)},
             ),
             (
                 "alpha_as_lambda",
-                "Your result is that of α in the place of λ: the LM term keeps its whole weight. A"
-                " mixture gives to one what it takes from the other.",
+                "Your result is that of α in the place of λ: the LM loss keeps its whole weight."
+                " In a mixture, one loss loses the weight that the other gains.",
                 "2.2",
                 {"weights": lambda alpha: (1.0, alpha)},
             ),
             (
                 "penalty_subtracted",
-                "The KD term lowers your loss, so your student is paid for leaving its teacher. No"
-                " weight of a mixture is below 0.",
+                "The KD term lowers your loss, so your student is rewarded for moving away from"
+                " its teacher. No weight of a mixture is below 0.",
                 "2.2",
                 {"weights": lambda alpha: (1 - alpha, -alpha)},
             ),
             (
                 "lm_subtracted",
-                "The LM term lowers your loss, so your student is paid for making the labels"
+                "The LM term lowers your loss, so your student is rewarded for making the labels"
                 " unlikely. −log q(y) is what should become small.",
                 "2.2",
                 {"weights": lambda alpha: (alpha - 1, alpha)},
@@ -2027,27 +2036,29 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             ),
             (
                 "alpha_on_both_terms",
-                "α multiplies both losses. A mixture gives to one what it takes from the other.",
+                "α multiplies both losses. In a mixture, one loss loses the weight that the other"
+                " gains.",
                 "2.2",
                 {"weights": lambda alpha: (alpha, alpha)},
             ),
             (
                 "alpha_on_one_term",
-                "One of the two losses has the weight of the formula, the other its whole weight.",
+                "The LM loss has the weight of the formula, but the KD loss has weight 1 at every"
+                " α.",
                 "2.2",
                 {"weights": lambda alpha: (1.0 - alpha, 1.0)},
             ),
             (
                 "one_weight_is_missing",
-                "At α = 0 the LM loss should be all there is, and at α = 1 the KD loss. One of the"
-                " two is missing from your result.",
+                "At α = 0 only the LM loss should be left, and at α = 1 only the KD loss. One of"
+                " the two is missing from your result.",
                 "2.2",
                 {"weights": lambda alpha: (1.0 - alpha, 0.0)},
             ),
             (
                 "one_weight_is_missing",
-                "At α = 0 the LM loss should be all there is, and at α = 1 the KD loss. One of the"
-                " two is missing from your result.",
+                "At α = 0 only the LM loss should be left, and at α = 1 only the KD loss. One of"
+                " the two is missing from your result.",
                 "2.2",
                 {"weights": lambda alpha: (0.0, alpha)},
             ),
@@ -2066,8 +2077,8 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             ),
             (
                 "nothing_at_alpha_one",
-                "Right below α = 1. But there your loss is 0, as if all of it were multiplied by 1"
-                " − α. What should be left at that end?",
+                "At α = 1 your loss is 0, as if all of it were multiplied by 1 − α. Which of the"
+                " two losses should be left at that end?",
                 "2.2",
                 {"weights": lambda alpha: (1 - alpha, (1 - alpha) * alpha / (1 - alpha + 1e-9))},
             ),
@@ -2076,15 +2087,15 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
         own = (
             (
                 "lambda_on_the_wrong_term",
-                "At λ = 0 your loss ignores the labels. λ is the price of leaving the teacher;"
-                " which of the two terms measures that?",
+                "At λ = 0 your loss ignores the labels. λ weighs the penalty for being far from"
+                " the teacher; which of the two losses is that penalty?",
                 "2.2",
                 {"weights": lambda lam: (lam, 1.0)},
             ),
             (
                 "lambda_on_both_terms",
-                "λ multiplies the whole loss, so it changes the step and not the goal. It should"
-                " weigh one term against the other.",
+                "λ multiplies the whole loss, so it changes the size of a step but not where"
+                " training ends. It should weigh one loss against the other.",
                 "2.2",
                 {"weights": lambda lam: (lam, lam)},
             ),
@@ -2097,7 +2108,7 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             ),
             (
                 "lm_subtracted",
-                "The LM term lowers your loss, so your student is paid for making the labels"
+                "The LM term lowers your loss, so your student is rewarded for making the labels"
                 " unlikely. −log q(y) is what should become small.",
                 "2.2",
                 {"weights": lambda lam: (-1.0, lam)},
@@ -2128,9 +2139,9 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             ),
             (
                 "penalty_subtracted",
-                "The KD term lowers your loss, so your student is paid for leaving its teacher. In"
-                " the maximised form the penalty is subtracted; what happens to it when the sign of"
-                " the whole is turned?",
+                "The KD term lowers your loss, so your student is rewarded for moving away from"
+                " its teacher. The penalty is subtracted in a sum that is maximised; what happens"
+                " to its sign when the sum is to be minimised?",
                 "2.2",
                 {"weights": lambda lam: (1.0, -lam)},
             ),
@@ -2173,9 +2184,9 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             [
                 named(
                     "teacher_counted_twice",
-                    "KD counts twice in your result, as if α·KD were added to an additive objective"
-                    " with λ = α, in which it is already. What is multiplied by 1 − α in the"
-                    " formula of the task?",
+                    "KD counts twice in your result, as if LM + α·KD were multiplied by 1 − α and"
+                    " α·KD were then added once more. What is multiplied by 1 − α in the formula"
+                    " of the task?",
                     "2.2",
                     partial(of, weights=lambda alpha: (1 - alpha, alpha * (2 - alpha))),
                 )
@@ -2186,9 +2197,10 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
         *(
             named(
                 "targets_mixed",
-                "Your result is the loss of one target that is mixed from the label and the"
-                " teacher's distribution. The sum of two losses is not that: KD lacks the teacher's"
-                " entropy, and has a temperature and a T² that LM has not.",
+                "Your result is the loss for one target that is mixed from the label and the"
+                " teacher's distribution. The sum of the two losses is another number: KD has the"
+                " teacher's entropy subtracted, and it has a temperature and a factor T² that LM"
+                " does not have.",
                 "2.2",
                 partial(targets_mixed, convex, at, entropy, scaled),
             )
@@ -2199,8 +2211,8 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
         *(
             named(
                 f"zero_{'alpha' if convex else 'lambda'}_replaced",
-                f"At {'α' if convex else 'λ'} = 0 your result is another one, as if 0 stood for a"
-                " number that was not given. 0 is false in Python, as None is.",
+                f"At {'α' if convex else 'λ'} = 0 your result is wrong, as if 0 meant that no"
+                " number was given. In Python 0 is false, as None is.",
                 "2.2",
                 lambda s, t, y, knob, temperature=1.0, instead=instead: of(
                     s, t, y, knob or instead, temperature
@@ -2212,16 +2224,16 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             (
                 named(
                     "lambda_kept_below_one",
-                    "Right up to λ = 1. Above it your result is that of λ = 1, as if λ were a share"
-                    " of the whole. In the additive form it may be larger.",
+                    "For every λ above 1 your result is that of λ = 1, as if λ were a share of the"
+                    " whole. In the additive form λ may be larger than 1.",
                     "2.2",
                     lambda s, t, y, lam, temperature=1.0: of(s, t, y, min(lam, 1.0), temperature),
                 ),
                 *(
                     named(
                         "lambda_kept_above",
-                        "Where λ is small your result is that of a larger one, as if λ were kept"
-                        " above some number. λ may be anything from 0 on.",
+                        "For a small λ your result is that of a larger λ, as if λ were kept above"
+                        " some number. λ may be any number from 0 upwards.",
                         "2.2",
                         lambda s, t, y, lam, temperature=1.0, least=least: of(
                             s, t, y, max(lam, least), temperature
@@ -2234,16 +2246,16 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             else (
                 named(
                     "factor_missing",
-                    "Your result is the right one divided by 1 − α, as LM + λ·KD is with λ ="
-                    " α/(1 − α). The two forms lead to the same student and are not the same"
-                    " number; and at α = 1 there is none.",
+                    "Your result is the right one divided by 1 − α, which is LM + λ·KD with λ ="
+                    " α/(1 − α). The same student makes both forms smallest, but they are"
+                    " different numbers, and at α = 1 yours does not exist.",
                     "2.2",
                     partial(of, weights=lambda alpha: (1.0, alpha / (1 - alpha))),
                 ),
                 named(
                     "temperature_lost_at_one_end",
-                    "Right below α = 1. At α = 1 your result is that of T = 1, whatever T is asked"
-                    " for.",
+                    "At α = 1 your result is that of T = 1, whatever T is given. What does your"
+                    " code do only there?",
                     "2.2",
                     lambda s, t, y, alpha, temperature=1.0: of(
                         s, t, y, alpha, 1.0 if alpha == 1 else temperature
@@ -2253,7 +2265,7 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
         ),
         named(
             "lm_of_the_teacher",
-            "In your LM loss the labels judge the teacher's logits, and the teacher does not"
+            "Your LM loss compares the labels with the teacher's logits, but the teacher does not"
             " learn. Whose distribution is q?",
             "2.2",
             partial(lm_of_the_teacher, of),
@@ -2269,7 +2281,8 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
         *(named(*DEFAULT, partial(by_default, of, heat)) for heat in (2.0, 3.0, 4.0)),
         named(
             "t_squared_on_both",
-            "LM is multiplied by T² too. It is at T = 1, where there is nothing to make up for.",
+            "LM is multiplied by T² too. But LM is at T = 1, so its gradient has not become"
+            " smaller.",
             "2.2",
             lambda s, t, y, knob, temperature=1.0: (
                 of(s, t, y, knob, temperature)
@@ -2279,8 +2292,9 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
         *(
             named(
                 "called_with_other_arguments",
-                "A function is called with more arguments than it takes, with fewer, or with one of"
-                " a name that it does not know. Compare the call with the function's first line.",
+                "A function is called with more arguments than it takes, with too few, or with an"
+                " argument name that it does not know. Compare the call with the function's first"
+                " line.",
                 "2.2",
                 partial(refusing, words),
             )
@@ -2293,8 +2307,8 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
         ),
         named(
             "losses_multiplied",
-            "Your result is the product of the two losses. The formula adds them, so that each can"
-            " pull when the other is small.",
+            "Your result is a product of the two losses. The formula adds them, so that each still"
+            " has its effect when the other is small.",
             "2.2",
             lambda s, t, y, lam, temperature=1.0: (
                 (lam if not convex else (1 - lam) * lam)
@@ -2306,8 +2320,8 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             named(
                 f"{'alpha' if convex else 'lambda'}_and_temperature_swapped",
                 f"Your result is as if {'α' if convex else 'λ'} and T had changed places in a call"
-                " of the KD loss. Arguments that are given by their place go to the parameters in"
-                " their order; compare the two orders, or write the names.",
+                " of the KD loss. Arguments without a name go to the parameters in the order in"
+                " which they are given; compare the two orders, or write the names.",
                 "2.2",
                 lambda s, t, y, lam, temperature=1.0, skipped=skipped: (
                     (1 - lam if convex else 1.0) * lm_loss(s, y)
@@ -2320,8 +2334,8 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             named(
                 f"{'alpha' if convex else 'lambda'}_as_temperature",
                 f"Your result is as if {'α' if convex else 'λ'} reached the KD loss as its"
-                " temperature. Arguments that are given by their place go to the parameters in"
-                " their order; compare the two orders, or write the names.",
+                " temperature. Arguments without a name go to the parameters in the order in"
+                " which they are given; compare the two orders, or write the names.",
                 "2.2",
                 lambda s, t, y, lam, temperature=1.0, zero=zero: of(s, t, y, lam, lam or zero),
             )
@@ -2383,8 +2397,8 @@ GRADIENT_SCALES = (
     MORE_SCALES[0],
     (
         "chain_rule_forgotten",
-        "The teacher's part has a factor T too many. The loss has T², and the chain rule of z/T"
-        " takes one T away.",
+        "The teacher's part has one factor T too many. The loss has T², and the chain rule for"
+        " logits divided by T takes one T away.",
         "2.2",
         lambda temperature: temperature**3,
     ),
@@ -2509,8 +2523,8 @@ GRADIENT_MISCONCEPTIONS = (
     ),
     named(
         "sign_flipped",
-        "Your gradient points downhill. A gradient points to where the loss grows; it is the"
-        " optimiser that turns it round.",
+        "Your gradient has the wrong sign. A gradient points to where the loss grows; it is the"
+        " optimiser that goes the other way.",
         "2.2",
         partial(objective_gradients, factor=-1.0),
     ),
@@ -2524,8 +2538,8 @@ GRADIENT_MISCONCEPTIONS = (
     *(
         named(
             "student_part_for_both",
-            "The student's part is right. The teacher's is the same once more, or the same with"
-            " another sign. The teacher does not learn.",
+            "The student's part is right. The teacher's part is a copy of it, or a copy with the"
+            " opposite sign. But the teacher does not learn.",
             "2.2",
             partial(student_part_twice, sign),
         )
@@ -2534,8 +2548,9 @@ GRADIENT_MISCONCEPTIONS = (
     *(
         named(
             "label_rows_kept",
-            "Where a label is -100 your gradient is not 0, as if a one-hot row were taken from q"
-            " there, of zeros or of token 0. Nothing pulls at a position that does not count.",
+            "Where a label is -100 your gradient is not 0, as if a row of zeros, or the one-hot"
+            " row of token 0, were subtracted from q there. A position that does not count has a"
+            " gradient of 0.",
             "2.2",
             partial(label_rows_kept, both, of_zeros),
         )
@@ -2543,33 +2558,32 @@ GRADIENT_MISCONCEPTIONS = (
     ),
     named(
         "teacher_rows_kept",
-        "Where a label is -100 your gradient is not 0: the teacher still pulls there. A position"
-        " that does not count counts for neither loss.",
+        "Where a label is -100 your gradient is not 0: the teacher still pulls there. Such a"
+        " position counts neither for LM nor for KD.",
         "2.2",
         teacher_rows_kept,
     ),
     named(*NARROW, narrow_rows_on_paper),
     named(
         "student_cut_off",
-        "Nothing in your loss depends on a tensor that wants a gradient. That is what comes of a"
-        " student that was detached, that was never told to require one, or that is used where"
-        " autograd does not record. Which of the two models learns?",
+        "Nothing in your loss depends on a tensor that requires a gradient. Perhaps the student's"
+        " logits were detached, were never told to require one, or are used where autograd does"
+        " not record. Which of the two models learns?",
         "2.2",
         student_cut_off,
     ),
     named(
         "gradient_cleared",
-        "The student's part is 0 everywhere, as if its gradient were cleared before you return it:"
-        " a second name for `.grad` is the same tensor, and what happens to one happens to the"
-        " other.",
+        "The student's part is 0 everywhere, as if its gradient were cleared before you return it."
+        " A second name for `.grad` is still the same tensor, so clearing one clears the other.",
         "2.2",
         cleared_too_soon,
     ),
     named(
         "teacher_not_in_the_graph",
-        "Autograd was asked for the gradient of a tensor that the loss does not depend on. Of the"
-        " teacher's logits that is as it should be: ask for the student's alone, or say that some"
-        " may be unused.",
+        "Autograd was asked for the gradient of a tensor that the loss does not depend on. For the"
+        " teacher's logits this is as it should be: ask for the student's gradient alone, or say"
+        " that some tensors may be unused.",
         "2.2",
         teacher_asked_for,
     ),
@@ -2577,13 +2591,13 @@ GRADIENT_MISCONCEPTIONS = (
     *(gradient(name, hint, number, mean=mean) for name, hint, number, mean in MEANS),
     gradient(
         "lm_loss_at_temperature",
-        "The label's part is at temperature T. A label is not soft; its part is at T = 1.",
+        "The label's part is at temperature T. LM is always at T = 1, and so is its gradient.",
         "2.2",
         lm_temperature=lambda t: t,
     ),
     named(
         "lm_loss_at_temperature",
-        "The label's part is at temperature T. A label is not soft; its part is at T = 1.",
+        "The label's part is at temperature T. LM is always at T = 1, and so is its gradient.",
         "2.2",
         label_part_at_temperature,
     ),
@@ -2617,15 +2631,15 @@ GRADIENT_MISCONCEPTIONS = (
     ),
     gradient(
         "temperature_in_front_alone",
-        "The teacher's part is as if q and p were those at T = 1, with a factor of T in front. They"
-        " belong at T: the temperature acts where the scores are still scores.",
+        "The teacher's part is as if q and p were those at T = 1, with a factor of T in front."
+        " Both belong at T: logits are divided by T before the softmax.",
         "1.1",
         losses=late_temperature_of_probabilities,
     ),
     gradient(
         "log_target_missing",
-        "The teacher's part is as if kl_div had got a logarithm as its target, which it takes for a"
-        " probability unless it is told otherwise.",
+        "The teacher's part is as if kl_div had got log-probabilities as its target. It takes a"
+        " target for probabilities unless it is told otherwise.",
         "2.2",
         losses=logarithms_as_probabilities,
     ),
@@ -2711,7 +2725,7 @@ BEST_MISTAKES = (
     Mistake(
         "label_alone",
         1.0,
-        "Then all other tokens get nothing, although the teacher finds them likely. KL"
+        "Then all other tokens get probability 0, although the teacher gives some of them more. KL"
         " would be infinite.",
         SECTIONS["2.2"],
     ),
@@ -2724,8 +2738,8 @@ BEST_MISTAKES = (
     Mistake(
         "weights_swapped",
         (LAMBDA + P_LABEL) / (1 + LAMBDA),
-        "There the student would end if λ weighed the label. It weighs the teacher, and the"
-        " label has a weight as well: which mean of 1 and 0.4 is that?",
+        "The student would end there if λ were the weight of the label. But λ is the weight of the"
+        " teacher, and the label has a weight too. Which mean of 1 and 0.4 is that?",
         SECTIONS["2.2"],
     ),
     Mistake(
@@ -2743,7 +2757,7 @@ BEST_MISTAKES = (
     Mistake(
         "lambda_as_share",
         (1 - LAMBDA) + LAMBDA * P_LABEL,
-        "That is 1 − λ for the label and λ for the teacher, and a number below 0. λ may be"
+        "That gives the label the weight 1 − λ and the teacher λ, and is a number below 0. λ may be"
         " larger than 1; what share of the whole is it?",
         SECTIONS["2.2"],
     ),
@@ -2751,8 +2765,8 @@ BEST_MISTAKES = (
         Mistake(
             "weight_for_probability",
             weight / (1 + LAMBDA),
-            "That is the weight of one of the two in the mean, and no probability yet. What"
-            " does each of them say about *ocean*?",
+            "That is the weight of the label or the teacher in the mean, and not yet a"
+            " probability. What does each of them say about *ocean*?",
             SECTIONS["2.2"],
         )
         for weight in (1, LAMBDA)
@@ -2767,14 +2781,14 @@ BEST_MISTAKES = (
     Mistake(
         "divided_by_lambda",
         (1 + LAMBDA * P_LABEL) / LAMBDA,
-        "The sum is right, and what it is divided by is not: the label has a weight too.",
+        "The sum is right, but its divisor is not: the label has a weight too.",
         SECTIONS["2.2"],
     ),
     Mistake(
         "geometric_mean",
         P_LABEL ** (LAMBDA / (1 + LAMBDA)),
-        "That is a mean of logarithms, as if probabilities were multiplied. Where has a sum"
-        " of two cross-entropies its minimum?",
+        "That is a geometric mean of 1 and 0.4, as if logarithms were averaged. Where is a sum of"
+        " two cross-entropies smallest?",
         SECTIONS["2.2"],
     ),
     Mistake(
@@ -2812,21 +2826,21 @@ CHECKS = (
         options=(
             Option(
                 "a",
-                "Then the teacher's distribution would be used up after the first phase. The"
-                " objective is one sum: what does each single step see?",
+                "Then the teacher's distribution would no longer be used after the first phase."
+                " The objective is one sum: what does each single step see?",
                 SECTIONS["2.1"],
             ),
             Option(
                 "b",
                 "A sum of two losses is not a loss of averaged weights; the teacher's weights need"
-                " not even have the same shape. What of the teacher does the loss look at?",
+                " not even have the same shape. What does the loss see of the teacher?",
                 SECTIONS["2.1"],
             ),
             Option("c", None, SECTIONS["2.1"]),
             Option(
                 "d",
-                "With that, an hour of text would carry no more than its labels. What does the"
-                " teacher say about the tokens that did not come?",
+                "Then each clue would still have only one word as its target. What does the"
+                " teacher say about all the other words?",
                 SECTIONS["2.1"],
             ),
         ),
@@ -2859,8 +2873,8 @@ CHECKS = (
     FunctionCheck(
         name="combined_objective",
         parts={"values": 3},
-        expected="LM + λ·KD, LM at T = 1 and KD at T and times T², both means over the positions"
-        " that count.",
+        expected="LM + λ·KD: LM is at T = 1, KD is at T and multiplied by T², and both are means"
+        " over the positions that count.",
         section=SECTIONS["2.2"],
         reference=combined_objective,
         fixed=cases(knob=True),
@@ -2896,8 +2910,8 @@ CHECKS = (
                 0,
                 P_LABEL,
                 "below_both",
-                "At your number both losses still fall when *ocean* gets more: the teacher gives it"
-                " 0.4, and the label all. How far does each of them pull?",
+                "At your number both losses still fall when *ocean* gets a higher probability: the"
+                " teacher gives it 0.4, and the label 1. How much weight has each of them?",
             ),
             *other_numbers(
                 P_LABEL,
@@ -2920,7 +2934,7 @@ CHECKS = (
         name="objective_gradients",
         parts={"values": 4},
         expected="Two tensors of the logits' shape: the gradient of LM + λ·KD for the student's"
-        " logits, and for the teacher's zeros, because the teacher does not learn.",
+        " logits, and zeros for the teacher's logits, because the teacher does not learn.",
         section=SECTIONS["2.2"],
         reference=objective_gradients,
         fixed=cases(knob=True),

@@ -297,37 +297,39 @@ def with_shape(right: type, shape: Callable[[float], float]) -> tuple[type, type
 
 NO_VALUE = (
     "no_value",
-    "The object has no `value`: no attribute, property or method of that name. What step() returns"
-    " is seen by nobody; λ is read from `value`.",
+    "The object has no `value`: no attribute, property or method of that name. Nobody reads what"
+    " step() returns; λ is read from `value`.",
 )
 STATE_IS_ALIVE = (
     "state_is_alive",
-    "The state that you return goes on changing with your schedule, as if it, or something in it,"
-    " were the schedule's own. A checkpoint should say what was when it was made.",
+    "The state that you return still changes when your schedule goes on, as if the state, or"
+    " something in it, were the schedule's own object. A checkpoint should keep what was so when it"
+    " was made.",
 )
 STATE_IS_SHARED = (
     "loaded_state_is_shared",
-    "The first object that loads a state goes on rightly, a second one that loads the same state"
-    " does not, as if the first went on working in what it was given. A checkpoint should still"
-    " say the same after it was loaded.",
+    "The first object that loads a state goes on correctly, but a second one that loads the same"
+    " state does not, as if the first one had changed the state that it was given. A checkpoint"
+    " should stay the same after it was loaded.",
 )
 STATE_IS_EMPTIED = (
     "loaded_state_is_emptied",
-    "Something is looked up in a state and is not there, as if it were saved under another name, or"
-    " as if the first object that loaded the state had taken it out. A checkpoint should still say"
-    " the same after it was loaded.",
+    "A key is looked up in a state and is not there, as if it were saved under another name, or as"
+    " if the first object that loaded the state had taken it out. A checkpoint should stay the same"
+    " after it was loaded.",
 )
 STATE_NOT_RETURNED = (
     "state_not_returned",
-    "Where a state is loaded there is None, in which nothing can be looked up. Is a return"
-    " statement missing in state_dict(), or is something kept that returns None, as update() does?",
+    "Where a state is loaded, your code works with None, in which nothing can be looked up. Is a"
+    " return statement missing in state_dict(), or do you keep the result of a method that returns"
+    " None, as update() does?",
 )
 
 
 SHARED_BY_ALL = (
     "shared_by_all",
-    "Right for one schedule at a time. Of two that live side by side one changes the other, as if"
-    " what they keep, or some of it, belonged to the class, or to the module, and not to the"
+    "Right for one schedule at a time. When two exist side by side, one changes the other, as if"
+    " what they keep, or a part of it, belonged to the class or to the module and not to each"
     " object.",
 )
 OPTIONS = ("start", "end", "steps")
@@ -420,8 +422,8 @@ def frozen(right: type) -> tuple[type, type]:
 
 FROZEN = (
     "frozen_after_loading",
-    "After a state was loaded λ no longer moves, whatever step() does, as if what was saved as"
-    " `value` had taken the place of what computes it.",
+    "After a state was loaded λ no longer moves, whatever step() does, as if something saved had"
+    " taken the place of the property or method that computes `value`.",
 )
 
 
@@ -503,22 +505,23 @@ def broken(right: type, *options: str) -> list[tuple]:
     return [
         (
             "attribute_hides_a_method",
-            "Something that is no function is called as if it were one. Has an attribute or a"
-            " property of yours the name of a method, such as `step` or `state_dict`? Then there is"
-            " no method to call.",
+            "Something that is not a function is called as if it were one. Does an attribute or a"
+            " property of yours have the name of a method, such as `step` or `state_dict`? Then it"
+            " hides that method.",
             Hidden,
             type("NoMethod", (right,), {"state_dict": property(lambda self: dict(vars(self)))}),
         ),
         (
             "property_without_setter",
-            "A value is assigned to a property, and nothing can be assigned to one that is only"
-            " computed. Let `value` be an attribute, or keep what it needs under another name.",
+            "Something is assigned to `value`, but `value` is a property that is only computed, so"
+            " nothing can be assigned to it. Let `value` be an attribute, or keep the number under"
+            " another name.",
             NoSetter,
         ),
         (
             "option_of_another_name",
-            "An option is given by name to something that does not take it. Compare the arguments"
-            " of your `__init__` with the task, letter by letter.",
+            "An option is given by name, but there is no argument of that name. Compare the"
+            " arguments of your `__init__` with the task, letter by letter.",
             *(
                 refusing(f"C.__init__() got an unexpected keyword argument '{name}'")
                 for name in options
@@ -526,28 +529,28 @@ def broken(right: type, *options: str) -> list[tuple]:
         ),
         (
             "options_not_taken",
-            "Your class takes no options, as one does that has no `__init__`. Look at that method's"
-            " name, with two underscores on either side, and at its indentation.",
+            "Your class takes no options, as if it had no `__init__`. Look at the name of this"
+            " method, which has two underscores on either side, and at its indentation.",
             refusing("C() takes no arguments"),
         ),
         (
             "method_missing",
-            "An object lacks something that it is asked for. Do all methods of the task stand in"
-            " your class, indented alike, and under the names that the task gives them?",
+            "An object lacks a method that the task asks for. Are all of its methods in your class,"
+            " at the same indentation, and under the names that the task gives them?",
             *map(without, ("step", "state_dict", "load_state_dict")),
         ),
         (
             "method_takes_fewer",
-            "Something is given more than it takes. To a method the object itself comes first, as"
-            " `self`, and what the task hands over comes after it.",
+            "A method or function gets more arguments than it takes. A method gets the object"
+            " itself first, as `self`, and then what the task gives it.",
             *taking_fewer("step", none, one),
             *taking_fewer("state_dict", none),
             *taking_fewer("load_state_dict", one),
         ),
         (
             "method_asks_for_more",
-            "Something is called with less than it asks for. Compare what your methods take with"
-            " the task: who would hand them the rest?",
+            "A method or function gets fewer arguments than it needs. Compare the arguments of your"
+            " methods with the task: who would give them the others?",
             *taking_fewer("step", "missing 1 required positional argument: 'x'"),
             *taking_fewer("state_dict", "missing 1 required positional argument: 'x'"),
             *taking_fewer("load_state_dict", "missing 1 required positional argument: 'x'"),
@@ -975,73 +978,75 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         (
             "begins_one_step_late",
             "The first call of step() does not move λ, and so each later value comes one step too"
-            " late. What should the fraction be when step() was called once?",
+            " late. Which fraction of the steps is done after one call?",
             fraction(lambda count, steps: min(max(count - 1, 0) / steps, 1.0)),
         ),
         (
             "ends_one_step_late",
-            "After all its steps λ is not yet at its end. What should the fraction be when the"
-            " count equals steps?",
+            "After all its steps λ is not yet at its end. Which fraction of the steps is done when"
+            " the count equals `steps`?",
             fraction(lambda count, steps: min(count / (steps + 1), 1.0)),
         ),
         (
             "jumps_to_the_end",
-            "λ arrives at its end on time, but with a jump: the steps before are too small for"
-            " that. By what should the count be divided?",
+            "λ arrives at its end on time, but with a jump, because before it λ moves too slowly."
+            " By what should the count be divided?",
             guarded(fraction(lambda count, steps: count / (steps + 1))),
         ),
         (
             "whole_numbers",
-            "λ stays at its start and then jumps to its end, as a fraction does that is rounded"
-            " down to a whole number.",
+            "λ stays at its start and then jumps to its end, as if the fraction that is done were"
+            " rounded down to a whole number.",
             fraction(lambda count, steps: min(count // steps, 1)),
         ),
         (
             "goes_on_past_the_end",
-            "Right up to the end, but after it λ moves on. Training often runs a little longer than"
-            " planned; what should λ be then?",
+            "λ is right up to its end, but after more steps it moves on. Training often runs a"
+            " little longer than planned; what should λ be then?",
             unbounded,
             *(at_least_zero(unbounded) if right is Linear else ()),
         ),
         (
             "no_value_past_the_end",
-            "Right up to the end, but after it your schedule has no value and raises an error."
-            " Training often runs a little longer than planned; what should λ be then?",
+            "λ is right up to its end. But with one more step, your schedule has no value and"
+            " raises an error. Training often runs a little longer than planned; what should λ be"
+            " then?",
             *(ending(table) for table in TABLES),
             Exhausted,
         ),
         (
             "no_value_at_the_end",
-            "Right as long as a step is left. When all are taken, your schedule has no value and"
-            " raises an error. On a way of n steps λ has n + 1 values; how many has yours?",
+            "λ is right as long as a step is left. When all steps are taken, your schedule has no"
+            " value and raises an error. On a way of n steps λ has n + 1 values; how many does"
+            " yours have?",
             *(ending(table, rows=0) for table in TABLES),
         ),
         (
             "ends_one_step_early+no_value_past_the_end",
             "At least two things are off. λ reaches its end one step too soon: from the first value"
-            " to the last there are as many gaps as steps. And after it your schedule has no value"
-            " and raises an error; training often runs a little longer than planned.",
+            " to the last there are as many gaps as steps. And after the end your schedule has no"
+            " value and raises an error; training often runs a little longer than planned.",
             *(ending(table, gaps=-1) for table in TABLES),
         ),
         (
             "ends_one_step_early+goes_on_past_the_end",
             "At least two things are off. λ reaches its end one step too soon: from the first value"
-            " to the last there are as many gaps as steps. And after it λ moves on, where it should"
-            " stay.",
+            " to the last there are as many gaps as steps. And after the end λ moves on, where it"
+            " should stay.",
             fraction(lambda count, steps: count / (steps - 1)),
             fraction(lambda count, steps: count / max(steps - 1, 1)),
         ),
         (
             "rounded_steps_added_up",
-            "For some numbers of steps λ goes past its end, as a sum does that is asked whether it"
-            " has arrived and is off by its rounding. Count the steps, which are whole numbers, and"
-            " make λ of the count.",
+            "For some numbers of steps λ goes past its end, as if each step added an equal part"
+            " until the sum arrives at its goal, which rounding can make it miss. Count the steps,"
+            " which are whole numbers, and compute λ from the count.",
             ShareAddedUp,
             *((StepsAddedUp, StepsAddedUpToTheEnd) if right is Linear else ()),
         ),
         (
             "fraction_rounded",
-            "λ comes out as if the fraction of the way were rounded to a few digits. Nothing asks"
+            "λ comes out as if the fraction of the steps were rounded to a few digits. Nobody asks"
             " for that.",
             *(
                 fraction(lambda count, steps, digits=digits: round(min(count / steps, 1.0), digits))
@@ -1050,21 +1055,22 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         ),
         (
             "cut_on_the_wrong_side",
-            "Right for a λ that falls. One that is to rise is cut off on the wrong side of its"
-            " end. What is the larger of a value and the end then?",
+            "Right for a λ that falls. One that should rise is cut off on the wrong side of its"
+            " end, so it is there too soon. Which is larger then, a value on the way or the end?",
             *cut_from_below(right),
             *((*cut_from_below(unbounded), CutStepByStep) if right is Linear else ()),
         ),
         (
             "falls_alone",
-            "Right for a λ that falls. One that is to rise stays at its start, as if it were there"
-            " already: a λ that is below its end may have its way before it.",
+            "Right for a λ that falls. One that should rise stays at its start, as if it had"
+            " arrived already. A λ below its end has arrived only if it falls.",
             FallsAlone,
         ),
         (
             "distance_without_a_sign",
-            "Right for a λ that rises. One that is to fall rises too, as if the distance between"
-            " start and end were added to the start: abs() does not say which of them is larger.",
+            "Right for a λ that rises. One that should fall rises too, as if the distance between"
+            " start and end were added to the start: a distance does not say which of them is"
+            " larger.",
             *with_distance(right),
         ),
         *(
@@ -1081,21 +1087,21 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         ),
         (
             "divided_by_the_distance",
-            "Where start and end are equal your schedule divides by their difference, which is 0."
-            " What fraction of the way is done, the steps say.",
+            "Where start and end are equal, your schedule divides by 0, as if it divided by their"
+            " difference. The steps tell you which fraction is done.",
             divided_by_the_distance(right),
         ),
         (
             "cut_for_a_rising_value",
-            "Right for a λ that rises. One that is to fall is cut off on the wrong side of its"
-            " end. What is the smaller of a value and the end then?",
+            "Right for a λ that rises. One that should fall is cut off on the wrong side of its"
+            " end, so it is there too soon. Which is smaller then, a value on the way or the end?",
             *held(lambda value, start, end: min(value, end)),
             *((type("CutAbove", (CutStepByStep,), {"limit": min}),) if right is Linear else ()),
         ),
         (
             "another_pace",
-            "λ moves by another amount in each step than a `steps`-th of the whole way, and so it"
-            " comes to its end at another time than it should. How far is it after one step?",
+            "λ does not come to its end when it should, as if each call of step() counted as more,"
+            " or as less, than one step. Which fraction of the steps is done after one call?",
             *(
                 fraction(lambda count, steps, by=by: min(by * count / steps, 1.0))
                 for by in (2.0, 0.5, 10.0, 0.1)
@@ -1104,14 +1110,14 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         ),
         (
             "not_at_its_end",
-            "λ stops one step before its end and stays there. What should the fraction be when the"
-            " count equals steps?",
+            "λ stops one step before its end and stays there. Which fraction of the steps is done"
+            " when the count equals `steps`?",
             fraction(lambda count, steps: min(count, steps - 1) / steps),
         ),
         (
             "moves_elsewhere",
-            "λ begins rightly and moves towards another number than its end. What is the whole way"
-            " from start to end, with its sign?",
+            "λ begins correctly, but it moves towards a number that is not its end. How long is the"
+            " whole way from start to end, and which sign does it have?",
             EndIgnored,
             *towards(
                 lambda start, end: start + end,
@@ -1122,28 +1128,28 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         ),
         (
             "first_step_twice_as_far",
-            "The first call of step() moves λ twice as far as it should, and from then on it is one"
-            " step ahead. What should the fraction be when step() was called once?",
+            "λ moves as if the first call of step() counted as two steps, and from then on it is"
+            " one step ahead. Which fraction of the steps is done after one call?",
             fraction(lambda count, steps: min((count + 1) / steps, 1.0) if count else 0.0),
             fraction(lambda count, steps: (min(count, steps) + 1) / steps if count else 0.0),
         ),
         (
             "rounded",
-            "λ comes out as if it were rounded to a few digits. Nothing asks for that, and small"
-            " steps are lost.",
+            "λ comes out as if it were rounded to a few digits, or cut off. Nobody asks for that,"
+            " and small steps are lost.",
             *(rounded_to(digits) for digits in (0, 1, 2, 3, 4)),
             CutToWhole,
         ),
         (
             "begins_anew",
-            "When all steps are done, λ goes back to its start and the way begins anew. It should"
+            "When all steps are done, λ goes back to its start and the way begins again. λ should"
             " stay where it has arrived.",
             Around,
             AroundAtTheEnd,
         ),
         (
             "start_left_out",
-            "This is how far λ has come, not where it is: the start itself is missing.",
+            "Your `value` is how far λ has come, not where it is: the start itself is missing.",
             WithoutStart,
         ),
         (
@@ -1159,14 +1165,14 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         ),
         (
             "from_the_last_value",
-            "λ moves as if it went the fraction of the way from where it is, in each step anew."
-            " From where to where is it a fraction of the way?",
+            "In each step, λ moves as if the fraction were that of the way from the current λ to"
+            " the end. From which number to which does the whole way go?",
             FromTheLastValue,
         ),
         (
             "equal_ratios",
-            "Each λ is the same multiple of the one before. That is an exponential; in this task"
-            " another thing is the same from step to step.",
+            "Each λ is the same multiple of the λ before it. That is an exponential; in this task"
+            " something else is equal from step to step.",
             *with_ratios(right),
         ),
         (
@@ -1189,20 +1195,21 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         (*NO_VALUE, without_value(right)),
         (
             "state_not_restored",
-            "Right in one go, but after loading a state your schedule begins anew, and a resumed"
-            " run would repeat its first λ. What has to come back for value to be the same?",
+            "Right without a restart, but after loading a state your schedule begins again at its"
+            " start, and a resumed run would repeat its first λ. What has to come back so that"
+            " `value` is the same as before?",
             Forgetful,
         ),
         (
             "value_not_restored",
-            "After loading a state `value` is the start value until step() is called, and then"
-            " right again. A resumed run asks for `value` before it steps.",
+            "After loading a state, `value` is the start value until step() is called, and then it"
+            " is right again. A resumed run asks for `value` before it steps.",
             Stale,
         ),
         (
             "count_not_restored",
-            "After loading a state `value` is right, and the steps after it go wrong: how many"
-            " steps were taken did not come back.",
+            "After loading a state `value` is right, but the later values are wrong, as if the"
+            " number of steps taken had not come back.",
             CountsAnew,
             CountsAnewByIncrements,
         ),
@@ -1221,8 +1228,8 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         ),
         (
             "way_begun_anew",
-            "After loading a state λ begins where it was, and goes from there to its end in as many"
-            " steps as the whole way has. How many of them are behind it?",
+            "After loading a state λ begins where it was, but from there it takes as many steps to"
+            " its end as the whole way has. How many of these steps were already taken?",
             WayBegunAnew,
         ),
         (
@@ -1232,14 +1239,15 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         ),
         (
             "count_off_by_one_after_loading",
-            "Right in one go. After loading a state your schedule is one step off where it was.",
+            "Right without a restart. After loading a state your schedule is one step ahead or"
+            " behind.",
             Ahead,
             type("Behind", (Ahead,), {"by": -1}),
         ),
         (
             "options_unused",
-            "λ is the fraction of the way itself, or what is left of it: between 0 and 1, whatever"
-            " start and end are.",
+            "Your λ is the fraction of the way itself, or what is left of it: between 0 and 1,"
+            " whatever start and end are.",
             WithoutOptions,
             type("Left", (WithoutOptions,), {"left": True}),
         ),
@@ -1257,19 +1265,19 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         ),
         (
             "always_falls",
-            "Right for a λ that falls. One that is to rise falls too, by as much.",
+            "Right for a λ that falls. One that should rise falls too, by as much.",
             Falling,
         ),
         (
             "not_divided_by_steps",
-            "How many steps there are has no effect on your λ: the count stands where a fraction of"
-            " the way belongs. Which number of calls should make that fraction 1?",
+            "`steps` has no effect on your λ, as if the count stood where a fraction of the steps"
+            " belongs. After how many calls should that fraction be 1?",
             fraction(lambda count, steps: float(count)),
         ),
         (
             "at_its_end_from_the_start",
-            "λ is at its end before the first step was taken. What should the fraction of the way"
-            " be then, and which of two numbers is the smaller one?",
+            "λ is at its end before the first step is taken. What should the fraction of the way be"
+            " then? If you limit it to 1, do you take the larger or the smaller number?",
             fraction(lambda count, steps: max(count / steps, 1.0)),
             fraction(lambda count, steps: 1.0),
         ),
@@ -1277,8 +1285,8 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             (
                 (
                     "comes_ever_closer",
-                    "λ goes the same share of what is left in each step, and so it comes ever"
-                    " closer to its goal without arriving. In this task the steps are equal.",
+                    "In each step λ goes the same share of the way that is left, and so it comes"
+                    " ever closer to its goal without arriving. In this task the steps are equal.",
                     *(
                         type("Decaying", (Decay,), {"ratio": ratio, "to_end": to_end})
                         for ratio in (0.5, 0.9, 0.95, 0.99)
@@ -1293,8 +1301,8 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         ),
         (
             "rises_first",
-            "λ does not begin at its start: it rises to it from 0 first, as in a warm-up. Nobody"
-            " asks for one here; `start` is the first value.",
+            "λ does not begin at its start: first it rises from 0, as in a warm-up. Nobody asks for"
+            " a warm-up here; `start` is the first value.",
             *(
                 warmed_up(right, count)
                 for count in (
@@ -1316,9 +1324,9 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         ways.append(
             (
                 "rest_planned_anew",
-                "From a state at the end of the way, or after it, your schedule divides by 0, as"
-                " if it planned the rest of the way as a way of its own. What if no steps are"
-                " left?",
+                "After loading a state from the end of the way, or from after it, your schedule"
+                " divides by 0, as if it planned the rest of the way as a new way. What if no steps"
+                " are left?",
                 RestOfTheWay,
             )
         )
@@ -1328,8 +1336,8 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             (
                 "new_curve_for_the_rest",
                 "After loading a state λ goes from where it is to its end in the steps that are"
-                " left, and slowly at first once more, as along a new half cosine. Where on the"
-                " one curve was it?",
+                " left, but it starts slowly again, as along a new half cosine. Where on the first"
+                " curve was it?",
                 NewCurve,
                 type("NewCurveDivided", (NewCurve,), {"fraction": right.fraction}),
             )
@@ -1437,19 +1445,19 @@ def cosine_ways() -> list[tuple]:
         ),
         (
             "only_the_cosine_halved",
-            "λ begins half way. What is to be divided by 2, the cosine or the whole of 1 − cos?",
+            "λ begins halfway. What should be divided by 2, the cosine or the whole of 1 − cos?",
             *with_shape(Cosine, lambda fraction: 1 - math.cos(math.pi * fraction) / 2),
         ),
         (
             "cosine_alone",
-            "The fraction of the way is the cosine itself in your λ. It goes from 1 to −1; from"
-            " which number to which should the fraction go?",
+            "In your λ the fraction of the way is the cosine itself. A cosine goes from 1 to −1;"
+            " from which number to which should the fraction go?",
             *with_shape(Cosine, lambda fraction: math.cos(math.pi * fraction)),
         ),
         (
             "pi_missing",
-            "λ hardly leaves its start, as with a cosine that goes up to an angle of 1 radian. How"
-            " far is half a wave?",
+            "λ hardly leaves its start, as with a cosine that goes up to an angle of 1 radian."
+            " Which angle is half a wave?",
             *with_shape(Cosine, lambda fraction: (1 - math.cos(fraction)) / 2),
         ),
         (
@@ -1467,8 +1475,8 @@ def cosine_ways() -> list[tuple]:
         (
             "slopes_added_up",
             "λ moves as if each step added the slope of the curve at its beginning, in its middle"
-            " or at its end. Such a sum is near the curve and not on it; the formula gives λ for"
-            " each fraction at once.",
+            " or at its end. Such a sum is near the curve but not on it; the formula gives λ"
+            " directly for each fraction.",
             *(
                 with_fraction(
                     Linear,
@@ -1483,7 +1491,7 @@ def cosine_ways() -> list[tuple]:
         (
             "another_curve",
             "The curve is another one than (1 − cos πf)/2: another function, a square, or an angle"
-            " in other units. What are its values for f = 0, one half and 1?",
+            " in other units. Compare the two for f = 0, one quarter, one half and 1.",
             *(
                 variant
                 for curve in (
@@ -1508,11 +1516,11 @@ def cosine_ways() -> list[tuple]:
         ),
         (
             "cosine_of_lambda",
-            "Your λ is (1 − cos πx)/2 of the x that a straight line would give, which is a λ. What"
-            " does the formula take the cosine of, and of which way is it a fraction?",
+            "Your λ is (1 − cos πx)/2, where x is the λ that a straight line would give. Which"
+            " fraction is f in the formula, and of which way is the result a fraction?",
             CosineOfLambda,
         ),
-        ("straight_line", "Both ends are right, but λ moves in equal steps between.", Linear),
+        ("straight_line", "Both ends are right, but between them λ moves in equal steps.", Linear),
     ]
 
 
@@ -2169,15 +2177,15 @@ WATCHED = ("lam", "best", "waited")
 PLATEAU_WAYS: tuple[tuple, ...] = (
     (
         "one_evaluation_too_soon",
-        "λ falls one evaluation too soon. With a patience of 1, one evaluation without a gain"
-        " passes; what about the next?",
+        "λ falls one evaluation too soon. With a patience of 1, one evaluation without a gain may"
+        " pass. At which one does λ fall?",
         Impatient,
         ImpatientWithGains,
     ),
     (
         "one_evaluation_too_late",
-        "λ falls one evaluation too late. With a patience of 1, the second evaluation without"
-        " a gain is one more than may pass. Do you count it before you ask?",
+        "λ falls one evaluation too late. With a patience of 1, the second evaluation without a"
+        " gain is one more than may pass. Do you count it before you compare with the patience?",
         TooPatient,
         AsksFirst,
         AsksFirstAndCounts,
@@ -2195,21 +2203,22 @@ PLATEAU_WAYS: tuple[tuple, ...] = (
     ),
     (
         "best_forgotten_after_a_fall",
-        "After a fall a gap that is worse than the best one counts as a gain, as if the best"
-        " were forgotten. What starts anew with a fall, and what does not?",
+        "After a fall a gap that is worse than the best one counts as a gain, as if the best one"
+        " were forgotten. What starts again with a fall, and what does not?",
         FreshStart,
         FromTheFallOn,
     ),
     (
         "last_for_best",
-        "λ behaves as if each gap were compared with the one before it. A gap that rises and"
-        " comes back is not a gain; what has to be beaten?",
+        "λ behaves as if each gap were compared with the one before it. A gap that rises and comes"
+        " back is not a gain; which gap has to be beaten?",
         LastForBest,
     ),
     (
         "small_gains_become_the_best",
-        "λ behaves as if a gap that is no gain became the best one when it is a little"
-        " smaller. Small gains then never add up to one: each is measured from the one before.",
+        "λ behaves as if a gap that is a little smaller became the best one, although it is no"
+        " gain. Small improvements then never add up to a gain: each is measured from the one"
+        " before.",
         SmallestForBest,
     ),
     (
@@ -2219,22 +2228,22 @@ PLATEAU_WAYS: tuple[tuple, ...] = (
     ),
     (
         "threshold_ignored",
-        "λ behaves as if every gain counted, however small. Validation losses are noisy; the"
-        " threshold says what is worth waiting for.",
+        "λ behaves as if the threshold had no effect: even the smallest improvement is a gain."
+        " Validation losses are noisy; what is the threshold for?",
         AnyGain,
         NoLoss,
     ),
     (
         "threshold_included",
-        "λ behaves as if a gain of exactly the threshold counted. The task says by how much a"
-        " gap has to be below the best one; read that line once more.",
+        "λ behaves as if a gain of exactly the threshold counted. The task says by how much a gap"
+        " has to be below the best one; read that line again.",
         JustTheThreshold,
     ),
     (
         "threshold_relative",
-        "λ behaves as if the threshold were a share of the best gap, as it is in torch's"
-        " scheduler unless one asks otherwise. Here it is in nats. A share of a gap near 0, or"
-        " below it, is no measure of noise.",
+        "λ behaves as if the threshold were a share of the best gap, as it is in torch's scheduler"
+        " by default. Here it is in nats. A share of a gap near 0, or below 0, does not measure"
+        " noise.",
         Relative,
         RelativeToSize,
         RelativeByDivision,
@@ -2250,9 +2259,9 @@ PLATEAU_WAYS: tuple[tuple, ...] = (
     ),
     (
         "gap_below_zero_ignored",
-        "Right as long as the student is behind its teacher. When it has passed it the gap is"
-        " below 0, and the further below, the better the student. What does your code make of"
-        " such a gap?",
+        "Right as long as the student is behind its teacher. When the student has passed its"
+        " teacher, the gap is below 0, and the further below, the better. What does your code do"
+        " with such a gap?",
         Magnitude,
         Clipped,
         *from_a_gap_on(lam_set(0.0)),
@@ -2267,14 +2276,14 @@ PLATEAU_WAYS: tuple[tuple, ...] = (
     ),
     (
         "rising_gap_wanted",
-        "λ behaves as if a growing gap were a gain. The gap says how far the student is above"
-        " its teacher's loss; when is that good?",
+        "λ behaves as if a growing gap were a gain. The gap says how far the student's loss is"
+        " above its teacher's. Is a larger gap better?",
         RisingWanted,
     ),
     (
         "nothing_is_a_gain",
-        "λ behaves as if the best gap were a number before the first evaluation, so that a"
-        " larger gap is no gain. The first one always is: what must the best be before it?",
+        "λ behaves as if there were a best gap before the first evaluation, so that a larger first"
+        " gap is no gain. The first gap is always a gain: what must the best one be before it?",
         NothingGained,
         *map(best_from, (1.0, 2.0, 100.0)),
         NothingGainedYet,
@@ -2282,77 +2291,79 @@ PLATEAU_WAYS: tuple[tuple, ...] = (
     ),
     (
         "first_gap_missed",
-        "λ behaves as if the first gap counted as an evaluation without a gain. It always is one.",
+        "λ behaves as if the first gap counted as an evaluation without a gain. The first gap is"
+        " always a gain.",
         FirstMissed,
         FirstMissedUnasked,
     ),
     (
         "gain_counted",
-        "λ behaves as if an evaluation with a gain were the first one without. How many have"
-        " passed right after a gain?",
+        "λ behaves as if an evaluation with a gain counted as the first one without a gain. What is"
+        " the count right after a gain?",
         GainCounted,
     ),
     (
         "fall_counted",
-        "λ behaves as if the evaluation of a fall counted again, as the first one without a"
-        " gain after it. With a fall the count starts anew.",
+        "λ behaves as if the evaluation of a fall counted again, as the first one without a gain"
+        " after it. With a fall the count starts again at 0.",
         FallCounted,
     ),
     (
         "waits_longer_after_a_fall",
-        "The first fall is right, and after it λ waits one evaluation longer than before it."
-        " With a fall the count starts anew, as at the beginning.",
+        "The first fall is right, but after it λ waits one evaluation longer than before. With a"
+        " fall the count starts again, as at the beginning.",
         Cooldown,
     ),
     (
         "small_gains_reset",
-        "λ behaves as if any gap below the best one started the count anew. One that is below"
-        " it by less than the threshold is an evaluation without a gain.",
+        "λ behaves as if any gap below the best one started the count again. A gap that is below it"
+        " by no more than the threshold is no gain, so its evaluation counts.",
         SmallGainsReset,
     ),
     (
         "no_gap_is_a_gain",
-        "λ falls again and again after as many evaluations, whatever the gaps are, as if none"
-        " were ever a gain. What is each gap compared with, and what is that before the first?",
+        "λ falls again and again, always after the same number of evaluations, whatever the gaps"
+        " are, as if none were ever a gain. With which number is each gap compared, and what is"
+        " that number at first?",
         RisingWantedAfterTheFirst,
     ),
     (
         "rises_on_gain",
-        "λ rises when the student gains. It falls or it stays; nothing makes it rise.",
+        "λ rises when the student gains. In this task it falls or stays; nothing makes it rise.",
         RisesOnGain,
         BackOnGain,
     ),
     (
         "falls_on_gain",
-        "λ falls when the student gains, which is when its teacher still helps.",
+        "λ falls when the student gains. But while the student gains, its teacher still helps.",
         FallsOnGain,
         FallsOnManyGains,
     ),
     (
         "gain_does_not_reset",
-        "λ behaves as if a gain did not start the count anew: evaluations without one are"
-        " counted further, however large it was.",
+        "λ behaves as if a gain did not start the count again: the evaluations without a gain"
+        " before it still count, all of them or all but one.",
         KeepsWaiting,
         GainTakesOne,
     ),
     (
         "third_kind_of_evaluation",
-        "λ behaves as if some evaluations were neither a gain nor without one: as if the gap"
-        " had to grow, or to grow by more than the threshold. Each evaluation is one of two"
-        " kinds.",
+        "λ behaves as if an evaluation counted as one without a gain only where the gap has grown,"
+        " or has grown by more than the threshold. Each evaluation is either one with a gain or one"
+        " without.",
         CountsWorse,
         CountsMuchWorse,
     ),
     (
         "mean_for_best",
-        "λ behaves as if each gap were compared with the mean of those before. What has to be"
+        "λ behaves as if each gap were compared with the mean of those before. Which gap has to be"
         " beaten?",
         MeanForBest,
     ),
     (
         "kept_above_a_floor",
-        "λ behaves as if it were kept above a number that nobody asked for. With a factor of 0"
-        " a fall leaves nothing of it.",
+        "λ behaves as if it were kept above a number that nobody asked for. With a factor of 0 a"
+        " fall leaves nothing of λ.",
         *(floored(least) for least in (0.5, 0.1, 0.05, 0.01, 1e-3, 1e-4)),
     ),
     (
@@ -2380,8 +2391,8 @@ PLATEAU_WAYS: tuple[tuple, ...] = (
     ),
     (
         "falls_from_the_start",
-        "The first fall is right, and after it λ does not fall again. Each fall leaves a share"
-        " of the λ that is there; of what does yours?",
+        "The first fall is right, but after it λ does not fall again. Each fall leaves a share of"
+        " the current λ; of which λ does yours leave a share?",
         FallsOnce,
     ),
     (
@@ -2392,7 +2403,7 @@ PLATEAU_WAYS: tuple[tuple, ...] = (
     (*NO_VALUE, without_value(Plateau)),
     (
         "state_not_restored",
-        "Right in one go, but after loading a state your schedule begins anew.",
+        "Right without a restart, but after loading a state your schedule begins again.",
         remembering(),
     ),
     (
@@ -2412,7 +2423,7 @@ PLATEAU_WAYS: tuple[tuple, ...] = (
     ),
     (
         "count_not_restored",
-        "λ and the best gap come back, but not for how long there was no gain.",
+        "λ and the best gap come back, but not the number of evaluations without a gain.",
         remembering("lam", "best"),
     ),
     (
@@ -2495,7 +2506,7 @@ CONVEX_MISCONCEPTIONS = every_variant(
     (
         (
             "alpha_is_lambda",
-            "Your α is λ. For λ = 3 the labels would get a weight of −2. Write both losses out and"
+            "Your α is λ. For λ = 3 the weight 1 − α of LM would be −2. Write both losses out and"
             " compare the ratio of the two weights.",
             lambda lam: [lam, 1.0],
             lambda lam: [lam, 1 / (1 + lam)],
@@ -2503,7 +2514,8 @@ CONVEX_MISCONCEPTIONS = every_variant(
         ),
         (
             "alpha_is_lambda_rescaled",
-            "The factor is right, but α = λ. Compare the ratio of the two weights in both forms.",
+            "The factor is right, but your α is λ itself. Compare the ratio of the two weights in"
+            " both forms.",
             lambda lam: [lam, 1 + lam],
         ),
         (
@@ -2517,7 +2529,7 @@ CONVEX_MISCONCEPTIONS = every_variant(
         (
             "lambda_of_alpha",
             "Your α is λ / (1 − λ), which for λ = 1 has no value. λ = α / (1 − α) says which λ"
-            " belongs to an α; the question is the other one.",
+            " belongs to an α; the task asks which α belongs to a λ.",
             lambda lam: [lam / (1 - lam), 1 - lam],
             lambda lam: [lam / (1 - lam), 1 + lam],
             lambda lam: [lam / (1 - lam), 1 / (1 - lam)],
@@ -2527,7 +2539,8 @@ CONVEX_MISCONCEPTIONS = every_variant(
         (
             "another_share",
             "Your α is not the teacher's share of the whole. Put in λ = 0, where there is no"
-            " teacher, and λ = 1, where both losses weigh the same: what does your α come to?",
+            " teacher, λ = 1, where both losses weigh the same, and λ = 3: what does your α come"
+            " to?",
             *(
                 lambda lam, alpha=alpha, factor=factor: [alpha(lam), factor(lam)]
                 for alpha in (
@@ -2585,13 +2598,13 @@ CONVEX_MISCONCEPTIONS = every_variant(
         ),
         (
             "factor_missing",
-            "α is right. But the two losses are not equal yet: the additive weights add up to more"
-            " than 1, and the optimiser would take smaller steps.",
+            "α is right, but your factor is 1. The weights of the convex form add up to 1; what do"
+            " the weights 1 and λ of the additive form add up to?",
             lambda lam: [lam / (1 + lam), 1.0],
         ),
         (
             "another_factor",
-            "α is right, and the factor is not. With it, which weights do LM and KD get?",
+            "α is right, but the factor is not. With your factor, which weights do LM and KD get?",
             *(
                 lambda lam, factor=factor: [lam / (1 + lam), factor(lam)]
                 for factor in (
@@ -2607,7 +2620,8 @@ CONVEX_MISCONCEPTIONS = every_variant(
         ),
         (
             "factor_inverted",
-            "α is right, and the factor is upside down: which of the two losses is the larger one?",
+            "α is right, but the factor is upside down: which is larger, the additive loss or the"
+            " convex one?",
             lambda lam: [lam / (1 + lam), 1 / (1 + lam)],
         ),
         (
@@ -2631,26 +2645,26 @@ CONVEX_MISCONCEPTIONS = every_variant(
         ),
         (
             "breaks_without_a_teacher",
-            "Right for λ above 0. For λ = 0 your function has no result, as where something is"
-            " divided by λ or its logarithm is taken; a run on the labels alone has an α and a"
-            " factor too.",
+            "Right for λ above 0. For λ = 0 your function has no result, as if something were"
+            " divided by λ, or as if the logarithm of λ were taken. A run on the labels alone has"
+            " an α and a factor too.",
             lambda lam: [lam / (1 + lam), lam / (lam / (1 + lam))],
             lambda lam: [lam / (1 + lam), 1 + math.exp(math.log(lam))],
         ),
         (
             "pair_turned_round",
-            "Both numbers are right, in the wrong order. What is asked for first?",
+            "Both numbers are right, but in the wrong order. What is asked for first?",
             lambda lam: [1 + lam, lam / (1 + lam)],
         ),
         (
             "difference_of_rounded_numbers",
-            "Right where λ is not small. Where it is, your α is off by as much as 1 − x is when x"
-            " is near 1 and rounded to float32. Take a quotient, or Python's own floats.",
+            "Right where λ is not small. Where it is small, your α is off by as much as 1 − x is in"
+            " float32 when x is near 1. Take a quotient, or Python's own floats.",
             by_difference,
         ),
         (
             "alpha_alone",
-            "α is right, but a pair is asked for: what is missing is the factor.",
+            "α is right, but a pair is asked for: the factor is missing.",
             lambda lam: lam / (1 + lam),
         ),
     ),
@@ -2820,8 +2834,8 @@ BEST_MISCONCEPTIONS = every_variant(
     (
         (
             "other_weights",
-            "Label and teacher are mixed, and their weights are not those of the formula: label and"
-            " teacher weigh 1 and λ, and what they are divided by makes the sum 1.",
+            "Your result is a mixture of label and teacher, but not with the weights of the"
+            " formula. There label and teacher weigh 1 and λ, divided by what makes the sum 1.",
             *(
                 lambda t, y, lam, weights=weights: mixture(t, y, weights, lam)
                 for weights in (
@@ -2852,8 +2866,8 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "likeliest_for_teacher",
-            "Of the teacher only its likeliest token is in your mixture. Its whole distribution is"
-            " wanted.",
+            "Your mixture has only the likeliest token of the teacher in it. The teacher's whole"
+            " distribution is wanted.",
             lambda t, y, lam: mixed(
                 torch.nn.functional.one_hot(t.argmax(-1), t.shape[-1]).double(), y, *shares(lam)
             ),
@@ -2865,19 +2879,20 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "lambda_on_the_label",
-            "A larger λ moves your student to the label. Which of the two is λ the weight of?",
+            "A larger λ moves your student towards the label. Is λ the weight of the label or of"
+            " the teacher?",
             lambda t, y, lam: mixture(t, y, lambda lam: shares(lam)[::-1], lam),
             lambda t, y, lam: mixture(t, y, lambda lam: (lam, 1.0), lam),
         ),
         (
             "lambda_ignored",
-            "This is the average of label and teacher, whatever λ is.",
+            "Your result is the average of label and teacher, whatever λ is.",
             lambda t, y, lam: mixture(t, y, lambda lam: (0.5, 0.5), lam),
         ),
         (
             "lambda_as_share",
             "In your result the teacher weighs λ and the label 1 − λ. λ may be larger than 1; what"
-            " share of the whole is it?",
+            " share is it of the two weights in the formula together?",
             lambda t, y, lam: mixture(t, y, lambda lam: (1 - lam, lam), lam),
         ),
         (
@@ -2892,8 +2907,8 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "logits_mixed",
-            "Your results are those of a label that is mixed with logits. What is mixed are"
-            " probabilities: the weights in the derivation multiply p.",
+            "In your results the label is mixed with the teacher's logits. Only probabilities"
+            " should be mixed: the weights in the derivation multiply p.",
             lambda t, y, lam: mixed(t.double(), y, *shares(lam)),
             lambda t, y, lam: mixed(t.double(), y, 1.0, lam),
             lambda t, y, lam: mixed(t.double(), y, *shares(lam)).softmax(-1),
@@ -2901,8 +2916,8 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "label_overwritten",
-            "At the label's own place only the label's share is left: what the teacher gives it"
-            " is gone. Both sources speak about that token.",
+            "At the label's own token only the label counts: what the teacher gives that token is"
+            " lost. Both sources give it a probability.",
             lambda t, y, lam: best_student(t, y, lam).scatter(-1, y[..., None], 1 / (1 + lam)),
             lambda t, y, lam: (
                 (lam * t.double().softmax(-1)).scatter(-1, y[..., None], 1.0) / (1 + lam)
@@ -2917,9 +2932,9 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "mixed_in_logits",
-            "Your result is as if something were added to the label's logit before a softmax. A"
-            " sum of logits is a product of probabilities, and the best student is a mean of two"
-            " distributions.",
+            "Your result is as if something were added to the label's logit before a softmax."
+            " Adding logits multiplies probabilities, but the best student is a weighted mean of"
+            " two distributions.",
             *(
                 lambda t, y, lam, add=add: (
                     t.double() + add(lam) * torch.nn.functional.one_hot(y, t.shape[-1])
@@ -2936,8 +2951,8 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "logarithms_mixed",
-            "Your results are those of a label that is mixed with log-probabilities. What is mixed"
-            " are probabilities: the weights in the derivation multiply p.",
+            "Your results are as if log-probabilities were mixed. Only probabilities should be"
+            " mixed: the weights in the derivation multiply p.",
             lambda t, y, lam: mixed(t.double().log_softmax(-1), y, *shares(lam)),
             lambda t, y, lam: mixed(t.double().log_softmax(-1), y, *shares(lam)).exp(),
             *(
@@ -2950,8 +2965,7 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "label_zero_ignored",
-            "Where the label is 0, your row is another one. 0 is the number of a token as any"
-            " other.",
+            "Where the label is 0, your row is wrong. 0 is the number of a token like any other.",
             *(
                 lambda t, y, lam, rest=rest: torch.where(
                     (y > 0)[..., None], best_student(t, y, lam), rest(lam) * t.double().softmax(-1)
@@ -2967,7 +2981,7 @@ BEST_MISCONCEPTIONS = every_variant(
         (
             "softmaxed_twice",
             "Your result is as if a softmax went over the mixture of label and teacher. A softmax"
-            " takes logits; a mixture by shares is a distribution already.",
+            " takes logits; this mixture is made of probabilities already.",
             lambda t, y, lam: best_student(t, y, lam).softmax(-1),
             lambda t, y, lam: mixed(t.double().softmax(-1), y, 1.0, lam).softmax(-1),
         ),
@@ -2979,8 +2993,8 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "teacher_softened",
-            "Your result is that of a teacher that is softened or sharpened, as by a temperature or"
-            " by λ itself. Here T = 1.",
+            "In your result the teacher is softened or sharpened, as if its logits were scaled by a"
+            " temperature or by λ itself. Here T = 1.",
             *(
                 lambda t, y, lam, by=by: mixed((t.double() / by(lam)).softmax(-1), y, *shares(lam))
                 for by in (
@@ -2996,15 +3010,15 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "softmax_on_another_axis",
-            "Your result is that of a teacher whose softmax runs over another axis than the"
-            " vocabulary. Which axis of [..., V] is that, however many there are?",
+            "Your result is as if the teacher's softmax ran over another axis than the vocabulary."
+            " Which axis of [..., V] is the vocabulary, however many axes there are?",
             lambda t, y, lam: mixed(t.double().softmax(0), y, *shares(lam)),
             lambda t, y, lam: mixed(t.double().softmax(1), y, *shares(lam)),
             lambda t, y, lam: mixed(t.double().softmax(implicit_axis(t)), y, *shares(lam)),
         ),
         (
             "tables_alone",
-            "Right for [N, V], and not for other numbers of axes. The task says [..., V]: any"
+            "Right for [N, V], but not for other numbers of axes. The task says [..., V]: any"
             " number of axes before the vocabulary, or none.",
             unpacked,
             indexed,
@@ -3013,32 +3027,32 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "batches_alone",
-            "Right for [B, L, V], and not for other numbers of axes. The task says [..., V]: any"
+            "Right for [B, L, V], but not for other numbers of axes. The task says [..., V]: any"
             " number of axes before the vocabulary, or none.",
             unpacked_batches,
         ),
         (
             "labels_of_all_positions",
-            "A row of yours holds the labels of all positions. Each position has one label, and"
-            " the others are those of other rows.",
+            "Each row of yours gets the labels of all positions. But each position has one label;"
+            " the others belong to other rows.",
             all_labels_in_all_rows,
         ),
         (
             "labels_taken_for_rows",
-            "Right for one position. Of several, `q[labels]` is whole rows, those that the labels"
-            " number, or none if there are not so many. On which axis is the vocabulary?",
+            "Right for one position. With several, your labels choose whole rows, as if they were"
+            " the numbers of rows; too large a label is an error. On which axis is the vocabulary?",
             rows_indexed,
         ),
         (
             "teacher_alone_at_zero",
-            "Right for λ above 0. At λ = 0 your student is its teacher, whose weight is λ. Which of"
-            " the two sources is left?",
+            "Right for λ above 0. At λ = 0 your student is its teacher, but λ is the teacher's"
+            " weight. Which of the two sources is left?",
             lambda t, y, lam: best_student(t, y, lam) if lam else t.double().softmax(-1),
         ),
         (
             "normalised_otherwise",
-            "Your rows do not add up to 1, as if the mixture were divided by another sum than that"
-            " of its row. What makes a distribution of each row?",
+            "Your rows do not add up to 1, as if the mixture were divided by something else than"
+            " the sum of its row. What makes a distribution of each row?",
             *(
                 lambda t, y, lam, norm=norm: (lambda mix: mix / norm(mix))(
                     mixed(t.double().softmax(-1), y, 1.0, lam)
@@ -3055,9 +3069,9 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "breaks_without_a_teacher",
-            "Right for λ above 0. For λ = 0 your function has no result, as where something is"
-            " divided by λ or its logarithm is taken. A student without a teacher ends somewhere"
-            " too.",
+            "Right for λ above 0. For λ = 0 your function has no result, as if something were"
+            " divided by λ, or as if the logarithm of λ were taken. A student without a teacher"
+            " ends somewhere too.",
             *(
                 partial(breaking_at_zero, value)
                 for value in (
@@ -3069,9 +3083,9 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "one_hot_too_narrow",
-            "Your function raises an exception, as one-hot rows do that are as wide as the largest"
-            " label needs. Where the last token is no label, that is not the vocabulary, and the"
-            " shapes do not fit.",
+            "Your function raises an exception, as if the one-hot rows were only as wide as the"
+            " largest label needs. Where the last token is no label, they are narrower than the"
+            " vocabulary, and the shapes do not fit.",
             lambda t, y, lam: (
                 (torch.nn.functional.one_hot(y) + lam * t.double().softmax(-1)) / (1 + lam)
             ),
@@ -3088,16 +3102,16 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "likeliest_returned",
-            "A row of yours is 1 at one token and 0 at all others. The best student is sure of none"
-            " of them unless λ is 0.",
+            "Each row of yours is 1 at one token and 0 at all others. The best student is not sure"
+            " of any token unless λ is 0.",
             lambda t, y, lam: torch.nn.functional.one_hot(
                 best_student(t, y, lam).argmax(-1), t.shape[-1]
             ),
         ),
         (
             "rounded",
-            "Your probabilities come out as if they were rounded to a few digits. Nothing asks for"
-            " that, and what is small is lost.",
+            "Your probabilities come out as if they were rounded to a few digits. Nobody asks for"
+            " that, and small probabilities are lost.",
             *(
                 lambda t, y, lam, digits=digits: best_student(t, y, lam).round(decimals=digits)
                 for digits in (2, 3, 4)
@@ -3105,8 +3119,8 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "softmax_left_out",
-            "What stands for the teacher in your mixture is not its distribution, as if it were"
-            " made of its logits in another way than by a softmax.",
+            "What stands for the teacher in your mixture is not its distribution, as if its logits"
+            " had gone through another function than a softmax.",
             *(
                 lambda t, y, lam, how=how: mixed(how(t.double()), y, *shares(lam))
                 for how in (
@@ -3126,9 +3140,9 @@ BEST_MISCONCEPTIONS = every_variant(
 WANTED = {"a": "high", "b": "low", "c": "falling"}
 WHY = {
     ("a", "low"): "With a low λ in case a, your student learns what visitors typed, mistakes"
-    " included. Which of its two sources would you rather it followed?",
-    ("a", "falling"): "With a falling λ in case a, your student is left in the end with labels of"
-    " which many are wrong. What gets better with time there?",
+    " included. Which of its two sources is more often right there?",
+    ("a", "falling"): "With a falling λ in case a, your student is in the end left with the labels,"
+    " and many of them are wrong. Do they get better with time?",
     ("b", "high"): "With a high λ in case b, your student copies a teacher that it has already"
     " passed.",
     ("b", "falling"): "With a falling λ in case b, your student first learns from a teacher that it"
@@ -3136,9 +3150,10 @@ WHY = {
     (
         "c",
         "high",
-    ): "With a high λ in case c, your student is held to the end where its teacher is.",
-    ("c", "low"): "With a low λ in case c, your student has to find out from the labels what its"
-    " teacher could tell it in the first days.",
+    ): "With a high λ in case c, your student is still pulled to its teacher when it could pass"
+    " it.",
+    ("c", "low"): "With a low λ in case c, your student spends its first days finding out from the"
+    " labels what its teacher could tell it at once.",
 }
 
 
@@ -3158,11 +3173,11 @@ def choice_mistakes() -> tuple[Mistake, ...]:
 STAGES = ["b", "d", "a", "c"]
 PAIRS = {
     "db": "At which of the two does the student know less of what its teacher knows?",
-    "ab": "At which of the two can it learn more from its teacher?",
-    "cb": "At which of the two can it learn more from its teacher?",
-    "ad": "At which of the two is it still gaining on its teacher?",
-    "cd": "At which of the two is its teacher still the better one?",
-    "ca": "At which of the two would its teacher hold it back more?",
+    "ab": "At which of the two can the student learn more from its teacher?",
+    "cb": "At which of the two can the student learn more from its teacher?",
+    "ad": "At which of the two is the student still gaining on its teacher?",
+    "cd": "At which of the two is the teacher still better than the student?",
+    "ca": "At which of the two would the teacher hold the student back more?",
 }
 
 
@@ -3175,8 +3190,8 @@ def order_mistakes() -> tuple[Mistake, ...]:
         if list(order) == STAGES[::-1]:
             name = "rising"
             hint = (
-                "Your λ rises as the student grows able. A teacher has most to say to a student"
-                " that knows nothing."
+                "Your λ rises as the student becomes better. But a teacher has most to teach to a"
+                " student that knows nothing."
             )
         else:
             first, second = next(pair for pair in pairwise(order) if "".join(pair) in PAIRS)
@@ -3192,8 +3207,8 @@ CHECKS = (
     FunctionCheck(
         name="linear_lambda",
         parts={"values": 3, RESUMED: 1},
-        expected="A class whose value goes from start to end in equal steps, is end after"
-        " `steps` calls of step(), stays there, and goes on where a loaded state says.",
+        expected="A class whose `value` goes from `start` to `end` in equal steps, is `end` after"
+        " `steps` calls of step(), stays there, and goes on from a loaded state.",
         section=SECTIONS["3.1"],
         reference=Linear,
         fixed=planned_cases(),
@@ -3205,7 +3220,8 @@ CHECKS = (
     FunctionCheck(
         name="cosine_lambda",
         parts={"values": 2, RESUMED: 1},
-        expected="The same along half a cosine: slow at both ends, fast in the middle.",
+        expected="The same as in task 1, along half a cosine: slow at both ends, fast in the"
+        " middle.",
         section=SECTIONS["3.1"],
         reference=Cosine,
         fixed=planned_cases(),
@@ -3217,8 +3233,8 @@ CHECKS = (
     FunctionCheck(
         name="plateau_lambda",
         parts={"values": 3, RESUMED: 1},
-        expected="A class whose value is multiplied by factor when, for more than `patience`"
-        " evaluations, the gap was not below the best one by more than threshold.",
+        expected="A class whose `value` is multiplied by `factor` when, for more than `patience`"
+        " evaluations, the gap was not below the best one by more than `threshold`.",
         section=SECTIONS["3.1"],
         reference=Plateau,
         fixed=plateau_cases(),

@@ -545,39 +545,39 @@ def _largest_lambda(case: Case) -> float:
 
 TEACHER_MODE = (
     "teacher_in_training_mode",
-    "Your student follows a teacher whose dropout is on, which has lost some of its units. A"
-    " model is in training mode when it is made. Who changes that, and when?",
+    "Your student follows a teacher in training mode: its dropout is on, so some of its units are"
+    " missing. A model is in training mode when it is made. Which line changes that, and when?",
     "3.2",
 )
 STUDENT_MODE = (
     "student_in_evaluation_mode",
-    "Your student learns as if its dropout were off. It comes from an evaluation, in the mode for"
-    " that. Who changes it, and when?",
+    "Your student learns in evaluation mode, with its dropout off. It comes from an evaluation in"
+    " this mode. Which line changes that, and when?",
     "3.2",
 )
 BOTH_MODES = (
     "modes_left_as_they_came",
-    "Your updates are those of two models in the modes in which they came: the teacher's dropout"
-    " is on, and the student's is off. Each of the two needs the other mode.",
+    "Your updates are those of two models in the modes in which they came: the teacher's dropout is"
+    " on, and the student's is off. Each of the two needs the opposite mode.",
     "3.2",
 )
 LEAK = (
     "gradient_into_the_teacher",
-    "A gradient reaches the teacher's parameters. That costs the teacher's memory once more, and"
-    " an optimiser that has both models would move it. What keeps autograd from recording a"
-    " forward pass?",
+    "A gradient reaches the teacher's parameters. That costs memory for the teacher's gradients,"
+    " and an optimiser that has both models' parameters would change the teacher. What keeps"
+    " autograd from recording a forward pass?",
     "3.2",
 )
 KEPT = (
     "gradients_kept",
-    "From the second update on, the gradients of all updates before are in yours too. backward()"
-    " adds to the gradients that are there. Who takes them away?",
+    "From the second update on, your gradient also contains the gradients of all earlier updates."
+    " backward() adds to the gradients that are there. What removes them, and when?",
     "3.2",
 )
 STILL = (
     "student_never_moves",
-    "Your student ends as it began. Does the optimiser step, and is there a gradient when it"
-    " does? Write down, in their order, the lines that clear, compute and use the gradient.",
+    "Your student ends as it began. Does the optimiser step, and is there a gradient when it steps?"
+    " Write down, in order, the lines that clear, compute and use the gradient.",
     "3.2",
 )
 SUMMED = (
@@ -589,14 +589,14 @@ SUMMED = (
 AND_ONE = (
     "one_added_to_the_count",
     "Your updates are those of a sum divided by one more than the number of positions that count."
-    " In what an update is made of at least one position counts: what is the one for?",
+    " At least one position counts in every update. What is the added 1 for?",
     "2.2",
 )
 ALL_POSITIONS = (
     "divided_by_all_positions",
-    "Your updates are those of a sum divided by all positions, those that are ignored included: a"
-    " batch with much padding hardly teaches. What does the second thing that summed_loss returns"
-    " say?",
+    "Your updates are those of a sum divided by the number of all positions, including those that"
+    " are ignored: a batch with much padding hardly moves the student. What is the second value"
+    " that `summed_loss` returns?",
     "2.2",
 )
 
@@ -744,34 +744,33 @@ def kd_per_position(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
 
 PER_TEXT = (
     "divided_by_texts",
-    "Your updates are those of a sum divided by the number of texts: long texts take larger steps"
-    " than short ones. The objective is a mean per token that counts.",
+    "Your updates are those of a sum divided by the number of texts: the steps are larger when the"
+    " texts are long. The objective is a mean over the positions that count.",
     "2.2",
 )
 PER_LENGTH = (
     "divided_by_length",
     "Your updates are those of a sum divided by the number of positions in one text. How many"
-    " count in the whole batch?",
+    " positions count in the whole batch?",
     "2.2",
 )
 MODELS_SWAPPED = (
     "models_swapped",
-    "Your loss is that of the two models with their places exchanged: the labels judge the"
-    " teacher, and the KD term runs the other way. Which of the two is learning?",
+    "Your loss is that of the two models with their places exchanged: the labels judge the teacher,"
+    " and the KD term goes in the other direction. Which of the two models is learning?",
     "1.3",
 )
 OPTIMIZER_NOT_USED = (
     "optimizer_not_used",
     "Your updates are those of another optimiser, or of one that remembers nothing. The one that"
-    " you are given has a momentum: each update remembers the ones before. Is it that one which"
-    " steps, and may it keep what it remembers?",
+    " you are given has a momentum: each update remembers the ones before. Is this the optimiser"
+    " that makes your steps, and does it keep what it remembers?",
     "3.2",
 )
 NO_GRADIENT = (
     "student_without_gradient",
-    "There is nothing for backward() to go through: nothing leads from your loss back to the"
-    " student's parameters. Around which of the two models does no_grad() belong, and what does"
-    " detach() cut off?",
+    "backward() finds no way from your loss back to the student's parameters. Around which of the"
+    " two models does no_grad() belong, and what does detach() cut off?",
     "3.2",
 )
 LAMBDA_NOT_USED = (
@@ -781,13 +780,13 @@ LAMBDA_NOT_USED = (
 )
 KD_MISSING = (
     "kd_missing",
-    "Your student learns as from the labels alone: KD has no effect on it.",
+    "Your student learns as if from the labels alone: KD has no effect on it.",
     "2.2",
 )
 ANOTHER_AXIS = (
     "softmax_on_another_axis",
-    "Your numbers are those of softmaxes over another axis than the vocabulary. Along which axis"
-    " do probabilities add up to 1?",
+    "Your numbers are those of softmaxes over an axis that is not the vocabulary. Along which axis"
+    " should probabilities add up to 1?",
     "1.1",
 )
 FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
@@ -796,15 +795,16 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
     (*KD_MISSING, lm_alone, kd_unfelt),
     (
         "teacher_softmaxed_twice",
-        "Your teacher looks unsure however sure it is, as if its probabilities were taken for"
-        " logits and went through one more softmax. Which of the two does summed_loss take?",
+        "Your teacher, and maybe your student too, looks unsure however sure it is, as if"
+        " probabilities were taken for logits and went through one more softmax. Does summed_loss"
+        " take probabilities or logits?",
         "1.1",
         lambda q, p, labels, lam: summed_losses(q, p.softmax(-1), labels, lam),
         lambda q, p, labels, lam: summed_losses(q.softmax(-1), p.softmax(-1), labels, lam),
     ),
     (
         "lm_missing",
-        "Your student learns as from its teacher alone: the labels have no effect on it.",
+        "Your student learns as if from its teacher alone: the labels have no effect on it.",
         "2.2",
         lambda q, p, labels, lam: weighted_losses(q, p, labels, 0.0, lam),
         lambda q, p, labels, lam: weighted_losses(q, p, labels, 0.0, 1.0),
@@ -818,20 +818,20 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
     ),
     (
         "lambda_on_the_labels",
-        "Your λ weighs LM. Which of the two terms is it the weight of?",
+        "In your loss λ is the weight of LM. Which term should it weigh?",
         "2.2",
         lambda q, p, labels, lam: weighted_losses(q, p, labels, lam, 1.0),
     ),
     (
         "kd_turned_round",
-        "Your KD term is KL(q‖p). Which distribution does the weighing in KL(p‖q)?",
+        "Your KD term is KL(q‖p). Whose probabilities are the weights in KL(p‖q): p's or q's?",
         "1.3",
         turned_round,
     ),
     (
         "padding_distilled",
-        "Positions that do not count have a part in your KD term. Padding is no text, and nobody"
-        " asked what the teacher says there. Which positions count?",
+        "Your KD term includes positions that do not count. What the teacher says there is not part"
+        " of the objective. From which of the two terms does a label of −100 exclude a position?",
         "2.2",
         unmasked(lambda q, labels: labels.numel()),
         unmasked(lambda q, labels: len(labels)),
@@ -840,8 +840,8 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
     ),
     (
         "kd_at_another_temperature",
-        "Your KD term is that of two distributions at a temperature other than 1. A temperature is"
-        " of use elsewhere; the objective of this task has none.",
+        "Your KD term compares two distributions at a temperature other than 1. A temperature is"
+        " useful elsewhere, but the objective of this task has none.",
         "2.2",
         *(heated(temperature, power) for temperature in (2.0, 3.0, 4.0) for power in (2, 0)),
         heated(2.0, 1),
@@ -849,28 +849,29 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
     ),
     (
         "kd_vocabulary_mean",
-        "Your KD term is too small by the vocabulary's size. Over which axis is a KL divergence a"
-        " sum?",
+        "Your KD term is too small, by a factor of the vocabulary's size. Over which axis is a KL"
+        " divergence a sum?",
         "1.2",
         lambda q, p, labels, lam: summed_losses(q, p, labels, lam / q.shape[-1]),
     ),
     (
         "shifted_again",
-        "Your loss is that of labels that are shifted once more, and they are shifted already:"
+        "Your loss is that of labels that are shifted once more, but they are shifted already:"
         " `labels[i]` is the token that the logits at i predict.",
         "2.2",
         shifted_again,
     ),
     (
         "token_zero_not_counted",
-        "A label of 0 is a token as any other, and yours does not count. Which labels do not?",
+        "Somewhere you do not count labels of 0. Token 0 is a token like any other. Which labels do"
+        " not count?",
         "2.2",
         without_token_zero,
     ),
     (
         "padding_learned",
-        "Positions that do not count are in your loss, as if token 0 were expected there. Has a"
-        " label of −100 been replaced? Padding is no text; which positions count?",
+        "Your loss includes positions that do not count, as if token 0 were expected there. Has a"
+        " label of −100 been replaced by another? Which positions count?",
         "2.2",
         lambda q, p, labels, lam: ignored_as_zero(torch.numel)(q, p, labels, lam),
         lambda q, p, labels, lam: ignored_as_zero(counted_in)(q, p, labels, lam),
@@ -884,22 +885,22 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
     (
         "softmaxed_twice",
         "The model looks unsure however sure it is, as if its probabilities were taken for logits"
-        " and went through one more softmax. Which of the two does cross_entropy take?",
+        " and went through one more softmax. Does cross_entropy take probabilities or logits?",
         "1.1",
         softmaxed_twice,
     ),
     (*ANOTHER_AXIS, along_the_positions(False), along_the_positions(True)),
     (
         "labels_smoothed",
-        "Your LM is that of labels that are smoothed, as if a part of each stood on all tokens"
-        " alike. That is of use elsewhere; asked for is −log q(y) alone.",
+        "Your LM is that of smoothed labels: a part of each label is spread evenly over all tokens."
+        " That is useful elsewhere, but the task asks for −log q(y) alone.",
         "1.1",
         smoothed(0.1),
     ),
     (
         "logits_compared",
         "Your KD term is a squared difference of the two models' logits or probabilities. That is"
-        " another measure of how far they are apart; asked for is KL(p‖q).",
+        " another measure of how far apart they are; the task asks for KL(p‖q).",
         "1.2",
         *(
             squared(of, mean)
@@ -909,8 +910,8 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
     ),
     (
         "teacher_as_a_label",
-        "Your KD term is that of the teacher's likeliest token alone, as if it were a label. What"
-        " it says of all other tokens has no effect. What is KL(p‖q) a sum over?",
+        "Your KD term uses the teacher's likeliest token alone, as if it were a label. What the"
+        " teacher says about all other tokens has no effect. What is KL(p‖q) a sum over?",
         "1.1",
         lambda q, p, labels, lam: (
             lm_alone(q, p, labels, lam)
@@ -919,9 +920,9 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
     ),
     (
         "target_not_in_the_form",
-        "Your updates are those of a KD term in which probabilities stand where logarithms belong,"
-        " or logarithms where probabilities do. What are the two arguments of your kl_div, and what"
-        " does it take them for?",
+        "Your updates are those of a KD term in which logits, probabilities and logarithms of"
+        " probabilities are mixed up. Which of the three is each of the two arguments of your"
+        " kl_div, and which does kl_div take it for?",
         "1.2",
         mistaken(lambda q: q.softmax(-1), lambda p: p.softmax(-1).log()),
         mistaken(lambda q: q, lambda p: p.softmax(-1).log()),
@@ -940,8 +941,8 @@ def crossed(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
 
 OTHER_WEIGHTS = (
     "other_weights",
-    "LM and KD are right, and their weights in your sum are not: LM has a weight of 1, KD one of λ."
-    " Write your loss out for λ = 0, and then for λ = 1.",
+    "LM and KD are right, but their weights in your sum are not: LM should have a weight of 1, and"
+    " KD a weight of λ. Write your loss out for λ = 0, and then for λ = 1.",
     "2.2",
 )
 WEIGHT_FACTORS: tuple[tuple[Callable, Callable], ...] = (
@@ -1026,9 +1027,9 @@ CLASSES = (
 )
 BACKWARD_AGAIN = (
     "backward_through_it_again",
-    "backward() comes to something that an earlier backward() has gone through already, and what it"
-    " needs there is thrown away. What is made before a loop and used in it, or goes from one"
-    " backward() into the next?",
+    "backward() reaches a computation that an earlier backward() has gone through already, and what"
+    " it needs there has been thrown away. Which tensor do both of them use? Is it made before a"
+    " loop, or carried from one backward() to the next?",
     "3.2",
 )
 GONE = RuntimeError(
@@ -1058,24 +1059,24 @@ MANNERS: tuple[tuple, ...] = (
     ),
     (
         "gradient_clipped",
-        "Your updates are those of a gradient that is made smaller where it is large. That is a"
-        " useful habit elsewhere, and nobody asked for it here.",
+        "Your updates are those of a gradient that is made smaller where it is large. That is"
+        " useful elsewhere, but this task does not ask for it.",
         "3.2",
         *(Way(bound=bound) for bound in (0.01, 0.05, 0.1, 0.5, 1.0)),
         *(Way(clip=norm) for norm in (0.001, 0.01, 0.05, 0.1, 0.25, 0.3, 0.5, 1.0, 2.0, 5.0)),
     ),
     (
         "gradient_normalised",
-        "Your updates are those of a gradient that is given the same length in each step, however"
-        " short or long it is. Near the end the steps should become small by themselves, and nobody"
-        " asked for this.",
+        "Your updates are those of a gradient that is scaled to the same length in each step,"
+        " however short or long it was. Near the end the steps should become small by themselves,"
+        " and the task does not ask for this.",
         "3.2",
         Way(clip=1.0, stretched=True),
     ),
     (
         "parameters_penalised",
-        "Your updates are those of a loss to which the squares of the parameters are added. That"
-        " is a useful habit elsewhere, and nobody asked for it here.",
+        "Your updates are those of a loss to which the squares of the parameters are added. That is"
+        " useful elsewhere, but this task does not ask for it.",
         "3.2",
         *(Way(decay=factor) for factor in (0.1, 0.05, 0.01, 0.005)),
     ),
@@ -1088,8 +1089,8 @@ MANNERS: tuple[tuple, ...] = (
     ),
     (
         "an_update_for_each_term",
-        "Your student is that of two steps in each update: one along LM alone and one along KD"
-        " alone. Two steps are not the step along the sum: the second begins where the first has"
+        "Your student makes two steps in each update: one along LM alone and one along KD alone."
+        " Together they are not the step along the sum: the second begins where the first has"
         " ended, and the momentum acts in both.",
         "3.2",
         Way(turns=(lm_alone, kd_alone)),
@@ -1119,17 +1120,17 @@ MANNERS: tuple[tuple, ...] = (
     ),
     (
         "number_for_a_tensor",
-        "backward() is asked of a plain number, which no longer knows what it was made of. When may"
-        " a loss become a number?",
+        "You call backward() on a plain number, which no longer knows what it was computed from. At"
+        " which point may a loss become a number?",
         "3.2",
         Way(refused=AttributeError("'float' object has no attribute 'backward'")),
         Way(refused=AttributeError("'int' object has no attribute 'backward'")),
     ),
     (
         "made_in_inference_mode",
-        "A tensor that was made in inference_mode() takes part in what backward() goes through, and"
-        " PyTorch refuses: such a tensor knows nothing of gradients, not even that it has none."
-        " What else keeps autograd from recording?",
+        "A tensor that was made in inference_mode() takes part in a computation that backward()"
+        " goes through, and PyTorch refuses: such a tensor may not be used there. What else keeps"
+        " autograd from recording?",
         "3.2",
         Way(
             refused=RuntimeError(
@@ -1145,7 +1146,7 @@ MANNERS: tuple[tuple, ...] = (
     (*CLASSES, Way(loss=classes_in_the_middle)),
     (
         "backward_of_many_numbers",
-        "backward() is asked of a tensor that is not one number. Of what should the gradient be"
+        "You call backward() on a tensor that is not one number. Of what should the gradient be"
         " taken: of a value for each position, or of their mean?",
         "2.2",
         Way(many=True),
@@ -1177,8 +1178,8 @@ def manners() -> Iterator[tuple[tuple[str, str, str], dict[str, Any]]]:
 
 EARLIER_TEACHER = (
     "teacher_of_an_earlier_call",
-    "Right the first time. With another teacher your student still follows one of an earlier call."
-    " What does your function keep from one call to the next?",
+    "Right the first time. With another teacher your student still follows the teacher of an"
+    " earlier call. What does your function keep from one call to the next?",
 )
 
 
@@ -1213,7 +1214,7 @@ def with_earlier_teachers(
         Misconception(
             "lambda_of_an_earlier_call",
             "Right the first time. Called with another λ, or another schedule, your function still"
-            " takes that of an earlier call. What does it keep from one call to the next?",
+            " uses the one of an earlier call. What does it keep from one call to the next?",
             SECTIONS["3.2"],
             with_earlier_lambda,
         ),
@@ -1246,8 +1247,8 @@ STEP_MISCONCEPTIONS = told_apart(
             (
                 (
                     "zero_lambda_replaced",
-                    "At λ = 0 your updates are those of another λ, as if 0 stood for a number that"
-                    " was not given. 0 is false in Python, as None is.",
+                    "At λ = 0 your updates are those of another λ, as if 0 meant that no λ was"
+                    " given. In Python 0 counts as false, as None does.",
                     "2.2",
                 ),
                 {
@@ -1263,8 +1264,8 @@ STEP_MISCONCEPTIONS = told_apart(
         (
             (
                 "step_before_backward",
-                "The weights with which the loss was computed are changed before backward()"
-                " comes, and PyTorch refuses. Which comes first, the step or the gradient? What"
+                "The weights with which the loss was computed are changed before backward() is"
+                " called, and PyTorch refuses. Which comes first, the step or the gradient? What"
                 " does a step need to know?",
                 "3.2",
             ),
@@ -1275,8 +1276,8 @@ STEP_MISCONCEPTIONS = told_apart(
                 (
                     "one_term_divided_twice",
                     "Your updates are those of a loss in which one term is divided by the count"
-                    " once more than the other. What is a mean already when the two are put"
-                    " together?",
+                    " once more than the other. Which of the two terms is already a mean when you"
+                    " add them?",
                     "2.2",
                 ),
                 {"way": counted_twice(*terms)},
@@ -1298,8 +1299,8 @@ STEP_MISCONCEPTIONS = told_apart(
         (
             (
                 "an_update_for_each_text",
-                "Your student is that of several steps in each update, one for each text. The batch"
-                " as a whole makes one.",
+                "Your student makes several steps for each batch, one for each text. The batch as a"
+                " whole should make one step.",
                 "3.2",
             ),
             {"by_text": True},
@@ -1319,9 +1320,9 @@ STEP_MISCONCEPTIONS = told_apart(
         (
             (
                 "cross_entropy_for_kl",
-                "The student learns what it should, and your loss is too large by λ times the"
-                " teacher's entropy. By so much a cross-entropy is larger than KL(p‖q). Which of"
-                " the two is yours?",
+                "The student learns what it should, but your loss is too large by λ times the"
+                " teacher's entropy. By this entropy a cross-entropy is larger than KL(p‖q). Which"
+                " of the two do you compute?",
                 "1.2",
             ),
             {"way": Way(loss=crossed)},
@@ -1335,7 +1336,7 @@ STEP_MISCONCEPTIONS = told_apart(
             (
                 (
                     "averaged_per_text",
-                    "Your updates are those of a mean of each text's own mean: a token of a short"
+                    "Your updates are those of a mean over the texts' own means: a token of a short"
                     " text weighs more than one of a long text. All tokens that count should weigh"
                     " the same.",
                     "2.2",
@@ -1349,7 +1350,7 @@ STEP_MISCONCEPTIONS = told_apart(
                 "kd_per_position",
                 "Your updates are those of a KD term that is divided by all positions, while the LM"
                 " term is divided by those that count: the more padding there is, the less the"
-                " teacher counts. The two have one divisor.",
+                " teacher weighs. Both terms need the same divisor.",
                 "2.2",
             ),
             {"way": Way(loss=kd_per_position)},
@@ -1358,8 +1359,8 @@ STEP_MISCONCEPTIONS = told_apart(
         (
             (
                 "divided_twice",
-                "Your updates are those of a loss that is divided by the count twice. Of a sum"
-                " one division makes a mean.",
+                "Your updates are those of a loss that is divided by the count twice. One division"
+                " makes a mean of a sum.",
                 "2.2",
             ),
             {"weight": per_counted_twice},
@@ -1369,8 +1370,9 @@ STEP_MISCONCEPTIONS = told_apart(
         (
             (
                 "sum_returned",
-                "The student is right, but you return the sum. Batches with different padding"
-                " could not be compared in a log; return what you followed.",
+                "The student is right, but you return the sum. In a log, sums of batches with"
+                " different padding cannot be compared. Return the loss that the gradient was taken"
+                " of.",
                 "2.2",
             ),
             {"told": undivided},
@@ -1378,8 +1380,9 @@ STEP_MISCONCEPTIONS = told_apart(
         (
             (
                 "loss_after_the_update",
-                "The student is right, but you return the loss after the update. The one before it"
-                " is what the gradient was taken of, and costs no second forward pass.",
+                "The student is right, but you return the loss after the update. The gradient was"
+                " taken of the loss before the update, and returning that one costs no second"
+                " forward pass.",
                 "3.2",
             ),
             {"watched": {"loss": "after"}},
@@ -1387,8 +1390,9 @@ STEP_MISCONCEPTIONS = told_apart(
         (
             (
                 "loss_after_the_update",
-                "The student is right, but you return the loss after the update. The one before it"
-                " is what the gradient was taken of, and costs no second forward pass.",
+                "The student is right, but you return the loss after the update. The gradient was"
+                " taken of the loss before the update, and returning that one costs no second"
+                " forward pass.",
                 "3.2",
             ),
             {"watched": {"loss": "evaluated"}},
@@ -1396,9 +1400,8 @@ STEP_MISCONCEPTIONS = told_apart(
         (
             (
                 "loss_in_evaluation_mode",
-                "The student is right, and the loss that you return is that of a student in"
-                " evaluation mode. Return what you followed: the loss that the gradient was taken"
-                " of.",
+                "The student is right, but the loss that you return is that of a student in"
+                " evaluation mode. Return the loss that the gradient was taken of.",
                 "3.2",
             ),
             {"watched": {"loss": "quiet"}},
@@ -1408,7 +1411,7 @@ STEP_MISCONCEPTIONS = told_apart(
                 (
                     "part_of_the_loss_returned",
                     "The student is right, but one of the two terms is missing in the loss that you"
-                    " return. Return what you followed.",
+                    " return. Return the loss that the gradient was taken of.",
                     "2.2",
                 ),
                 {"watched": {"loss": part}},
@@ -1441,8 +1444,8 @@ STEP_MISCONCEPTIONS = told_apart(
             (
                 (
                     "loss_rounded",
-                    "The student is right, and so is your loss but for its rounding. A small step"
-                    " of training would not be seen in it.",
+                    "The student is right, but the loss that you return is rounded. A small step of"
+                    " training would not be seen in it.",
                     "3.2",
                 ),
                 {"digits": digits},
@@ -1460,8 +1463,8 @@ STEP_MISCONCEPTIONS = told_apart(
         (
             (
                 "loss_is_no_number",
-                "The student is right, and what you return is not one number: a pair, a text, or"
-                " several values. Return the loss, and nothing else.",
+                "The student is right, but you do not return one number. Is it a pair, a string, or"
+                " several values? Return the loss, and nothing else.",
                 "3.2",
             ),
             {"watched": {"loss": "words"}},
@@ -2003,14 +2006,14 @@ def train_cases() -> tuple[Case, ...]:
         case("six micro-batches, three an update", six, 2.0, 0.25, 3, **public),
         case("one micro-batch an update", alone, 10.0, 0.5, 1, rate=0.1, **public),
         case("a micro-batch of padding alone", padding, 1.0, 0.5, 2, **public),
-        case("micro-batches of other lengths", lengths, 2.0, 0.5, 2, **public),
+        case("micro-batches of different lengths", lengths, 2.0, 0.5, 2, **public),
         case("texts that begin with ignored positions", front, 1.5, 0.5, 2, rate=0.2, **public),
         case("micro-batches in which all labels are 0", zero, 1.5, 0.5, 2, rate=0.2, **public),
         case(
-            "the teacher after it all", five, 3.0, 0.5, 2, watch="teacher", part=TEACHER, **public
+            "the teacher after training", five, 3.0, 0.5, 2, watch="teacher", part=TEACHER, **public
         ),
         case("five micro-batches, two an update", five, 3.0, 0.5, 2, **last, **public),
-        case("five, three an update, the last of padding", ended, 2.0, 0.5, 3, **last, **public),
+        case("five, three an update, the last all padding", ended, 2.0, 0.5, 3, **last, **public),
         case("all in one update", six, 1.0, 0.5, 6),
         case("micro-batches that grow longer", longer, 2.0, 0.5, 2),
         case("λ falls to 0", four, 3.0, 0.0, 2),
@@ -2038,15 +2041,15 @@ def random_train_cases(rng: np.random.Generator) -> Iterator[Case]:
 
 MEAN_OF_MEANS = (
     "averaged_per_micro_batch",
-    "A token in a micro-batch with much padding weighs more in your update than one in a full"
-    " one, as if each were averaged by itself. One step on the whole group, had it fitted into"
-    " memory, would have divided once. By what?",
+    "In your update a token in a micro-batch with much padding weighs more than a token in a full"
+    " one, as if each micro-batch were averaged by itself. If the whole group were one batch, its"
+    " sum would be divided once. By what?",
     "2.2",
 )
 MEANS_ADDED = (
     "means_added_up",
-    "Your update grows with the number of micro-batches, as if their own means were added up."
-    " What should the whole group be divided by?",
+    "Your update grows with the number of micro-batches, as if their own means were added up. By"
+    " what should the sum over the whole group be divided?",
     "2.2",
 )
 MICRO_BATCHES = (
@@ -2057,76 +2060,75 @@ MICRO_BATCHES = (
 )
 EVERY_MICRO_BATCH = (
     "step_after_each_micro_batch",
-    "Your student moves with each micro-batch, and not once for a group. Accumulating means:"
-    " several times backward(), then one step.",
+    "Your student moves with each micro-batch, and not once for a group. Accumulating means to add"
+    " up the gradients of the whole group, and then to step once.",
     "2.2",
 )
 LAMBDA_PER_MICRO_BATCH = (
     "lambda_moves_per_micro_batch",
-    "Your λ goes by the number of a micro-batch, in the list or in its group, and so it does not"
-    " fall as planned. What does the schedule count?",
+    "Your λ follows the number of a micro-batch, in the list or in its group, and so it does not"
+    " change as planned. What does the n in `schedule(n)` count?",
     "3.1",
 )
 LAST_COUNT = (
     "divided_by_the_last_count",
-    "Your updates are those of a whole group of which the last micro-batch alone was counted. The"
-    " count of a group is known before its first backward(), from its labels.",
+    "Your updates are those of a whole group, but only the positions of its last micro-batch were"
+    " counted. The count of a group is known before its first backward(), from its labels.",
     "2.2",
 )
 DIVIDED_AGAIN = (
     "divided_once_more",
-    "Your updates are right but for one divisor, the number of micro-batches in a group. What is"
-    " left to divide when the count of the group has done so?",
+    "Your updates are right but for one extra divisor, the number of micro-batches in a group. What"
+    " is left to divide after the division by the count of the group?",
     "2.2",
 )
 DIVIDED_IN_THE_LOOP = (
     "divided_in_the_loop",
-    "What came first in a group is divided again with every micro-batch after it, as by a division"
-    " in the loop. How often is a group's gradient to be divided?",
+    "In your update the first micro-batches of a group are divided again with every later one, as"
+    " by a division inside the loop. How often should a group's gradient be divided?",
     "2.2",
 )
 FIRST_COUNT = (
     "divided_by_the_first_count",
-    "Your updates are those of a whole group divided by what counts in its first micro-batch, as"
-    " if all had as many. The count of a group is known before its first backward(), from its"
-    " labels.",
+    "Your updates are those of a whole group, but only the positions of its first micro-batch were"
+    " counted. The count of a group is known before its first backward(), from its labels.",
     "2.2",
 )
 COUNT_SO_FAR = (
     "divided_by_the_count_so_far",
     "The first micro-batches of a group weigh too much in your update, as if each were divided by"
-    " what was counted until then. The count of a group is known before its first backward(),"
+    " what was counted up to that point. The count of a group is known before its first backward(),"
     " from its labels.",
     "2.2",
 )
 FIRST_ALONE = (
     "first_group_of_one",
-    "Your first update is that of the first micro-batch alone, and all groups after"
-    " it are moved by one. Count the micro-batches of the first group by hand.",
+    "Your first update is that of the first micro-batch alone, and all later groups are shifted by"
+    " one micro-batch. Count the micro-batches of the first group by hand.",
     "2.2",
 )
 LAST_DROPPED = (
     "last_group_dropped",
-    "Right as long as the groups are full. What is left over at the end never reaches"
-    " the optimiser.",
+    "Right as long as the groups are full. The micro-batches left over at the end never reach the"
+    " optimiser.",
     "2.2",
 )
 OTHER_SIZE = (
     "groups_of_another_size",
     "Your updates are those of groups that do not hold `accumulate` micro-batches each. Write down"
-    " which places in the list the first two groups are made of.",
+    " which micro-batches of the list belong to the first two groups.",
     "2.2",
 )
 UPDATE_SKIPPED = (
     "update_skipped_with_the_padding",
-    "Where a micro-batch of padding alone ends its group, the group's update does not come there."
-    " Such a micro-batch adds nothing to the gradient, and the group is full all the same.",
+    "Where a micro-batch of padding alone ends its group, your update for this group does not come"
+    " there. Such a micro-batch adds nothing to the gradient, but the group is full with it.",
     "2.2",
 )
 COUNTED_AGAIN = (
     "earlier_ones_counted_again",
-    "The first micro-batches of a group weigh more in your update than the last: what they add to"
-    " the gradient comes more than once. What does each backward() go through?",
+    "The first micro-batches of a group weigh more in your update than the last: their part of the"
+    " gradient is added more than once. What does each backward() go through?",
     "2.2",
 )
 WEIGHTS: tuple[tuple[tuple[str, str, str], tuple[Weigh, ...]], ...] = (
@@ -2169,8 +2171,8 @@ NUMBERS = (
     (
         (
             "lambda_changes_within_a_group",
-            "Your λ changes within a group: not all of its micro-batches get the λ of their"
-            " update. Which number has an update whose first micro-batch is at i?",
+            "Your λ changes within a group: not all of its micro-batches get the λ of their update."
+            " What is the number of an update whose first micro-batch is at place i of the list?",
             "3.1",
         ),
         lambda step, place, accumulate: (place + 1) // accumulate,
@@ -2180,7 +2182,7 @@ NUMBERS = (
     (
         (
             "lambda_one_step_ahead",
-            "Each of your updates has the λ of the one after it. The schedule counts from 0.",
+            "Each of your updates has the λ of the update after it. The schedule counts from 0.",
             "3.1",
         ),
         lambda step, place, accumulate: step + 1,
@@ -2188,7 +2190,7 @@ NUMBERS = (
     (
         (
             "lambda_never_moves",
-            "All your updates have the λ of the first. When is the schedule to be asked?",
+            "All your updates have the λ of the first update. When should you ask the schedule?",
             "3.1",
         ),
         lambda step, place, accumulate: 0,
@@ -2222,8 +2224,8 @@ TRAIN_MISCONCEPTIONS = told_apart(
             (
                 "count_not_reset",
                 "Your updates are those of groups divided by all that was counted since the"
-                " beginning, and not by what counts in the group alone. When does the count begin"
-                " anew?",
+                " beginning, and not by what counts in the group alone. When should the count start"
+                " from 0 again?",
                 "2.2",
             ),
             {"plan": over_all_so_far},
@@ -2231,9 +2233,9 @@ TRAIN_MISCONCEPTIONS = told_apart(
         (
             (
                 "divided_by_the_whole_list",
-                "Your updates are those of groups divided by what counts in the whole list, and"
-                " not by what counts in the group alone. A batch as large as a group would know"
-                " nothing of the others.",
+                "Your updates are those of groups divided by what counts in the whole list, and not"
+                " by what counts in the group alone. If a group were one batch, it would know"
+                " nothing of the other groups.",
                 "2.2",
             ),
             {"plan": over_the_whole_list},
@@ -2241,9 +2243,9 @@ TRAIN_MISCONCEPTIONS = told_apart(
         (
             (
                 "cleared_within_a_group",
-                "Only the last micro-batch of each group teaches your student. What becomes of"
-                " the others' gradients before the optimiser sees them? How often, and when, is a"
-                " group's gradient cleared?",
+                "Only the last micro-batch of each group teaches your student. What happens to the"
+                " others' gradients before the optimiser sees them? How often, and when, should a"
+                " group's gradient be cleared?",
                 "3.2",
             ),
             {"plan": partial(planned, weight=last_alone)},
@@ -2254,7 +2256,7 @@ TRAIN_MISCONCEPTIONS = told_apart(
                 (
                     "schedule_not_called",
                     "`schedule` is a function. It returns the λ of an update when you call it with"
-                    " the number of that.",
+                    " the number of that update.",
                     "3.1",
                 ),
                 {"way": Way(refused=error)},
@@ -2281,8 +2283,8 @@ TRAIN_MISCONCEPTIONS = told_apart(
         (
             (
                 "last_group_in_pieces",
-                "Right as long as the groups are full. What is left over is one group, and your"
-                " student is that of an update for each of its micro-batches.",
+                "Right as long as the groups are full. What is left over is one group too, but your"
+                " student makes an update for each of its micro-batches.",
                 "2.2",
             ),
             {"plan": partial(planned, groups=in_pieces)},
@@ -2290,8 +2292,8 @@ TRAIN_MISCONCEPTIONS = told_apart(
         (
             (
                 "last_group_with_the_lambda_before",
-                "Right as long as the groups are full. The update of one that is not has the λ of"
-                " the update before it. Which number has it?",
+                "Right as long as the groups are full. A last group that is not full has the λ of"
+                " the update before it. What is the number of its own update?",
                 "3.1",
             ),
             {"plan": rest_as_before},
@@ -2300,9 +2302,9 @@ TRAIN_MISCONCEPTIONS = told_apart(
             (
                 (
                     "last_group_divided_otherwise",
-                    "Right as long as the groups are full. What is left over is a group like"
-                    " another, and in your update it is divided by something else than what counts"
-                    " in it. By what?",
+                    "Right as long as the groups are full. What is left over is a group like any"
+                    " other, but your divisor for it is not the number of positions that count in"
+                    " it. What do you divide by there?",
                     "2.2",
                 ),
                 {"plan": partial(rest_weighed, weigh=weigh)},
@@ -2317,9 +2319,9 @@ TRAIN_MISCONCEPTIONS = told_apart(
             (
                 (
                     "last_group_filled_up",
-                    "Right as long as the groups are full. What is left over is to be a group by"
-                    " itself, and your result is that of putting it together with micro-batches"
-                    " of the group before.",
+                    "Right as long as the groups are full. What is left over should be a group by"
+                    " itself, but your result is that of a group that also has micro-batches of the"
+                    " group before.",
                     "2.2",
                 ),
                 {"plan": partial(planned, groups=groups)},
@@ -2330,8 +2332,9 @@ TRAIN_MISCONCEPTIONS = told_apart(
             (
                 (
                     "batches_in_another_order",
-                    "Your updates are those of other groups, or of groups in another order, than"
-                    " the list says. It is to be gone through once, from its beginning.",
+                    "Your updates are those of other groups than the list gives, or of groups in"
+                    " another order. Your loop should go through the list once, from its"
+                    " beginning.",
                     "2.2",
                 ),
                 {"plan": partial(planned, groups=groups)},
@@ -2362,8 +2365,8 @@ TRAIN_MISCONCEPTIONS = told_apart(
         (
             (
                 "one_update_alone",
-                "Your student is that of the first update, and no other comes. What ends your"
-                " function there? Look at where it returns, and at where the loop ends.",
+                "Your student gets the first update and no other. What ends your function there?"
+                " Look at where it returns, and at where the loop ends.",
                 "2.2",
             ),
             {"plan": partial(planned, groups=first_group)},
@@ -2373,7 +2376,8 @@ TRAIN_MISCONCEPTIONS = told_apart(
                 (
                     "padding_left_out_of_groups",
                     "A micro-batch of padding alone is a member of its group too. Your updates are"
-                    " those of groups made without it, into which others have moved up.",
+                    " those of groups made without it, in which later micro-batches take its"
+                    " place.",
                     "2.2",
                 ),
                 {"plan": partial(planned, groups=groups)},
@@ -2397,9 +2401,9 @@ TRAIN_MISCONCEPTIONS = told_apart(
         (
             (
                 "nan_from_padding",
-                "Right as long as something counts in each micro-batch. One of padding alone"
-                " makes your student NaN. A mean over nothing is NaN, and a weight of 0 does not"
-                " make it go away. What does such a micro-batch add to a sum?",
+                "Right as long as something counts in each micro-batch. One of padding alone makes"
+                " your student NaN. A mean over nothing is NaN, and NaN times 0 is still NaN. What"
+                " should such a micro-batch add to a sum?",
                 "2.2",
             ),
             {"way": Way(loss=nan_from_nothing)},
@@ -2407,9 +2411,9 @@ TRAIN_MISCONCEPTIONS = told_apart(
         (
             (
                 "micro_batches_do_not_fit",
-                "Right as long as all micro-batches have the same length. Others cannot be put"
-                " together as they are; and had a group fitted into memory as one batch, nobody"
-                " would have cut it.",
+                "Right as long as all micro-batches have the same length. Micro-batches of"
+                " different lengths cannot be joined into one tensor as they are. Do you have to"
+                " join them before you add up gradients?",
                 "2.2",
             ),
             {"plan": partial(planned, groups=in_tables)},
@@ -2418,9 +2422,9 @@ TRAIN_MISCONCEPTIONS = told_apart(
             (
                 (
                     "padded_with_a_token",
-                    "Right as long as all micro-batches have the same length. Where they differ,"
-                    " your update is that of positions that nobody wrote, as if labels had been"
-                    " filled up with a token and not with the mark.",
+                    "Right as long as all micro-batches have the same length. Where lengths differ,"
+                    " your update includes positions that are in no text, as if labels had been"
+                    " filled up with a token and not with the mark for ignored positions.",
                     "2.2",
                 ),
                 {"plan": partial(planned, groups=groups)},
@@ -2430,8 +2434,8 @@ TRAIN_MISCONCEPTIONS = told_apart(
         (
             (
                 "last_group_held_back",
-                "Right as long as the groups are full. The step of one that is not is smaller than"
-                " it should be, as if its mean ran over micro-batches that are not there.",
+                "Right as long as the groups are full. The step of a last group that is not full is"
+                " too small, as if its mean were taken over micro-batches that are not there.",
                 "2.2",
             ),
             {"plan": partial(planned, weight=as_if_full)},
@@ -2478,8 +2482,8 @@ TRAIN_MISCONCEPTIONS = told_apart(
 ) + tuple(
     Misconception(
         "empty_group_stepped",
-        "Right when micro-batches are left over. When the last group is full, your function acts"
-        " as if one more update were to be made, and there is no micro-batch for it.",
+        "Right when micro-batches are left over. When the last group is full, your function acts as"
+        " if there were one more update to make, but no micro-batch is left for it.",
         SECTIONS["2.2"],
         wrong,
     )
@@ -2706,7 +2710,7 @@ def evaluation_cases() -> tuple[Case, ...]:
     return (
         Case("two batches", (*two, True, "perplexity"), public=True),
         Case("three batches, after more training", (*three, True, "later"), public=True),
-        Case("batches of other lengths, marks in front", (*front, True, "perplexity"), public=True),
+        Case("different lengths, padding in front", (*front, True, "perplexity"), public=True),
         Case(
             "a very bad model, and a batch in which all labels are 0",
             (bad, zero, True, "perplexity"),
@@ -2803,16 +2807,17 @@ def evaluated_across(weights: Weights, data: Data, training: bool, watch: str) -
 EVALUATION_WAYS = (
     (
         "on_training_data",
-        "Text that the model was trained on is in your number. A model that has learnt it by"
-        " heart would look best. Which text has it not seen?",
+        "Your number includes text that the model was trained on. A model that has learned this"
+        " text by heart would look best. Which text has it not seen?",
         "3.2",
         {"splits": ("train",)},
         {"splits": ("train", "held_out")},
     ),
     (
         "in_training_mode",
-        "Your number is that of a model with its dropout on: a model that nobody will use, and"
-        " another number each time with a real dropout. Which mode is for measuring?",
+        "Your number is that of a model with its dropout on. Nobody will use the model in this"
+        " mode, and a real dropout would give another number each time. Which mode is for"
+        " measuring?",
         "3.2",
         {"mode": None},
         {"mode": True, "leaves": lambda training: True},
@@ -2822,23 +2827,24 @@ EVALUATION_WAYS = (
     ),
     (
         "mode_put_back_too_soon",
-        "Right for a model that does not train. Of one that does only the first batch is evaluated,"
-        " and the others run in training mode, as if the mode were put back inside the loop.",
+        "Right for a model that does not train. For one that does, only the first batch is run in"
+        " evaluation mode. The others are run in training mode, as if the mode were put back inside"
+        " the loop.",
         "3.2",
         {"first_alone": True},
     ),
     (
         "on_training_data_in_training_mode",
-        "Two things at once: your number is that of the text that the model was trained on, and"
-        " its dropout is on.",
+        "Two things at once: your number is that of the text that the model was trained on, and the"
+        " model's dropout is on.",
         "3.2",
         {"splits": ("train",), "mode": None},
     ),
     (
         "mean_of_perplexities",
         "Your number is the mean of several perplexities, those of batches or of texts. exp is"
-        " convex, so a bad one weighs too much, and the result depends on how the text was cut."
-        " Average first; what comes last?",
+        " convex, so a bad perplexity weighs too much, and the result depends on how the text was"
+        " cut. Average first; what comes last?",
         "1.1",
         {"reduce": mean_of_perplexities},
         {"reduce": mean_of_perplexities, "apart": True},
@@ -2849,15 +2855,15 @@ EVALUATION_WAYS = (
     ),
     (
         "averaged_per_text",
-        "Your number is that of a mean of each text's own mean: a token of a short text weighs more"
-        " than one of a long text. All tokens that count should weigh the same.",
+        "Your number is that of a mean over the texts' own means: a token of a short text weighs"
+        " more than one of a long text. All tokens that count should weigh the same.",
         "2.2",
         {"reduce": of_means(lambda each: 1), "apart": True},
     ),
     (
         "divided_after_exp",
-        "Your number is exp of a sum, which is divided only then. Perplexity is exp of a mean: what"
-        " comes last?",
+        "Your number is exp of a sum, and you divide only after exp. Perplexity is exp of a mean:"
+        " what comes last?",
         "1.1",
         *(
             {"reduce": lambda sums, of=of: of(total_of(sums)).exp() / sum(e[1] for e in sums)}
@@ -2866,38 +2872,38 @@ EVALUATION_WAYS = (
     ),
     (
         "mean_of_means",
-        "A token in a short batch weighs more in your number than one in a long batch, as if each"
-        " batch were averaged by itself. Cut the text otherwise, and the number changes. What has"
-        " to be added up over all batches?",
+        "In your number a token in a short batch weighs more than a token in a long batch, as if"
+        " each batch were averaged by itself. If the text is cut in another way, the number"
+        " changes. What has to be added up over all batches?",
         "2.2",
         {"reduce": of_means(lambda each: 1)},
     ),
     (
         "weighted_by_size",
-        "Each batch weighs in your number as much as it has positions, or texts, and those that do"
-        " not count add to its weight. What is the mean a mean of?",
+        "In your number the weight of each batch is the number of its texts, or of all its"
+        " positions, whether these count or not. What is the mean a mean of?",
         "2.2",
         {"reduce": of_means(lambda each: each[2])},
         {"reduce": of_means(lambda each: each[3])},
     ),
     (
         "divided_by_all_positions",
-        "Padding makes your model look better, as if its positions were in the divisor: to the"
-        " sum they add nothing.",
+        "Padding makes your model look better, as if its positions were in the divisor. But they"
+        " add nothing to the sum.",
         "2.2",
         {"reduce": over(2)},
     ),
     (
         "divided_by_batches",
         "Your number is that of a sum divided by the number of batches. Perplexity is exp of a mean"
-        " per token that counts.",
+        " over the positions that count.",
         "2.2",
         {"reduce": lambda sums: (sum(each[0] for each in sums) / len(sums)).exp()},
     ),
     (
         "not_divided",
-        "Your number is that of a sum, and it grows with the text. Perplexity is exp of a mean per"
-        " token that counts.",
+        "Your number is that of a sum, so it grows with the length of the text. Perplexity is exp"
+        " of a mean over the positions that count.",
         "1.1",
         {"reduce": lambda sums: total_of(sums).exp()},
         {"reduce": lambda sums: total_of(sums).float().exp()},
@@ -2906,48 +2912,49 @@ EVALUATION_WAYS = (
     (
         "divided_by_texts",
         "Your number is that of a sum divided by the number of texts. Perplexity is exp of a mean"
-        " per token that counts.",
+        " over the positions that count.",
         "2.2",
         {"reduce": over(3)},
     ),
     (
         "padding_measured",
-        "Positions that do not count are in your mean, as if token 0 had been expected there."
-        " Padding says nothing about a model. Select before you add up.",
+        "Your mean includes positions that do not count, as if token 0 had been expected there."
+        " Padding says nothing about a model. Select the positions that count before you add up.",
         "2.2",
         {"masked": False},
     ),
     (
         "loss_for_perplexity",
-        "This is the mean loss in nats. Perplexity says among how many equally likely tokens"
-        " the model is lost. What is between the two?",
+        "Your number is the mean loss in nats. Perplexity says among how many equally likely tokens"
+        " the model is lost. How do you get from one to the other?",
         "1.1",
         {"reduce": lambda sums: of_all(sums).log()},
     ),
     (
         "sign_lost",
-        "Your perplexity is below 1: it is exp of the mean of log q. Where has the minus gone?",
+        "Your perplexity is below 1: it is exp of the mean of log q(y). Where has the minus sign"
+        " gone?",
         "1.1",
         {"reduce": lambda sums: 1 / of_all(sums)},
     ),
     (
         "two_to_the_nats",
-        "2 to the power of a loss in nats. That formula goes with bits.",
+        "Your number is 2 to the power of a loss in nats. Powers of 2 go with bits.",
         "1.1",
         {"reduce": two_to_the},
     ),
     (
         "softmaxed_twice",
         "The model looks unsure however sure it is, as if its probabilities were taken for logits"
-        " and went through one more softmax. Which of the two does cross_entropy take?",
+        " and went through one more softmax. Does cross_entropy take probabilities or logits?",
         "1.1",
         {"kernel": lambda q: q.softmax(-1).log_softmax(-1)},
     ),
     (*ANOTHER_AXIS, {"kernel": lambda q: q.log_softmax(0)}),
     (
         "labels_smoothed",
-        "Your number is that of labels that are smoothed, as if a part of each stood on all tokens"
-        " alike. Perplexity is of what the text says and of nothing else.",
+        "Your number is that of smoothed labels: a part of each label is spread evenly over all"
+        " tokens. Perplexity is about the tokens of the text and nothing else.",
         "1.1",
         {
             "kernel": lambda q: (
@@ -2958,14 +2965,15 @@ EVALUATION_WAYS = (
     (
         "bits_for_perplexity",
         "Your number is the mean loss in bits. Perplexity says among how many equally likely tokens"
-        " the model is lost. What is between the two?",
+        " the model is lost. How do you get from one to the other?",
         "1.1",
         {"reduce": lambda sums: of_all(sums).log2()},
     ),
     (
         "mean_of_probabilities",
-        "Your number is one over the mean probability of the right tokens. Perplexity averages"
-        " their logarithms, so that a token that is given next to nothing costs much.",
+        "Your number is one over the mean probability of the right tokens. Perplexity averages the"
+        " logarithms of these probabilities, so that a token with almost no probability costs"
+        " much.",
         "1.1",
         {
             "kernel": lambda q: -q.softmax(-1),
@@ -2974,8 +2982,9 @@ EVALUATION_WAYS = (
     ),
     (
         "a_batch_is_missing",
-        "One of the batches is not in your number, or not with all of it. Is a sum overwritten,"
-        " or does a batch come too late or too early? Add up before you divide.",
+        "At least one batch is missing in your sum, in your count or in both. Is something"
+        " overwritten inside the loop, or is the first or last batch left out? Add up both before"
+        " you divide.",
         "2.2",
         {"reduce": lambda sums: of_all(sums[:-1])},
         {"reduce": lambda sums: of_all(sums[1:])},
@@ -2987,8 +2996,8 @@ EVALUATION_WAYS = (
     ),
     (
         "sum_of_means",
-        "Your number is the exponential of a sum of means, one for each batch. What is the"
-        " perplexity's mean a mean of?",
+        "In your number means are added up, one for each batch. Over what is the mean in perplexity"
+        " taken, batches or positions?",
         "2.2",
         {"reduce": lambda sums: sum(each[0] / max(each[1], 1) for each in sums).exp()},
         {
@@ -3011,30 +3020,30 @@ EVALUATION_WAYS = (
     ),
     (
         "left_in_evaluation_mode",
-        "The number is right, but the model comes out in evaluation mode, and whoever goes on"
-        " training it trains without dropout. Leave it as you found it.",
+        "The number is right, but the model is left in evaluation mode: whoever goes on training it"
+        " will train it without dropout. Leave it as you found it.",
         "3.2",
         {"leaves": lambda training: False},
     ),
     (
         "put_into_training_mode",
-        "The number is right, but the model always comes out in training mode. A teacher or a"
+        "The number is right, but the model is always left in training mode. A teacher or a"
         " finished model does not come in that mode. Leave it as you found it.",
         "3.2",
         {"leaves": lambda training: True},
     ),
     (
         "left_frozen",
-        "The number is right, but no gradient reaches the model's parameters after it: whoever goes"
-        " on training it trains nothing. Leave it as you found it.",
+        "The number is right, but after your function no gradient reaches the model's parameters:"
+        " whoever goes on training it trains nothing. Leave it as you found it.",
         "3.2",
         {"wants": lambda training: False},
     ),
     (
         "gradients_left_off",
-        "The number is right, but after it torch computes no gradients, of no model, until somebody"
-        " switches them on again: whoever goes on training trains nothing. no_grad() ends by"
-        " itself; what you switched off does not.",
+        "The number is right, but after your function torch computes no gradients for any model"
+        " until somebody switches them on again: whoever goes on training trains nothing. no_grad()"
+        " ends by itself; what you used does not.",
         "3.2",
         {"switched_off": lambda training: True},
         {"switched_off": lambda training: not training},
@@ -3042,16 +3051,16 @@ EVALUATION_WAYS = (
     ),
     (
         "unfrozen",
-        "The number is right, but a model whose parameters want no gradient comes out with"
+        "The number is right, but a model whose parameters require no gradient is left with"
         " parameters that do. Leave it as you found it.",
         "3.2",
         {"wants": lambda training: True},
     ),
     (
         "epsilon_in_the_logarithm",
-        "Your number is that of probabilities that are kept above some small number, or have it"
-        " added, before their logarithm is taken. Where a model is surely wrong this hides how"
-        " wrong it is. log_softmax() needs no such help.",
+        "Before their logarithm is taken, your probabilities are kept above some small number, or"
+        " have it added. Where a model is sure and wrong, this hides how wrong it is. log_softmax()"
+        " needs no such help.",
         "1.1",
         *(
             {"kernel": kernel}
@@ -3064,16 +3073,15 @@ EVALUATION_WAYS = (
     ),
     (
         "cut_off",
-        "Right for models that are not too bad. Of a very bad one your number is that of a loss"
-        " that is cut off. How bad it is, is what was asked.",
+        "Right for models that are not too bad. For a very bad one your number is that of a loss"
+        " that is cut off. But the task asks exactly how bad it is.",
         "1.1",
         *({"reduce": cut_off(most)} for most in (20.0, 15.0, 10.0)),
     ),
     (
         "gradients_wiped",
-        "The number is right, but the gradients that the model came with are gone or are others."
-        " Whoever has gathered half of an update in them has lost it. What does an evaluation need"
-        " them for?",
+        "The number is right, but the gradients that the model came with are gone. Whoever has"
+        " collected half of an update in them has lost it. What does an evaluation need them for?",
         "3.2",
         {"wiped": 0.0},
     ),
@@ -3085,7 +3093,7 @@ EVALUATION_WAYS = (
     ),
     (
         "left_in_another_precision",
-        "The number is right, but the model's parameters have another precision after it than"
+        "The number is right, but afterwards the model's parameters have another precision than"
         " before. double() and half() change the model that you were given.",
         "3.2",
         *({"epsilon": float(np.finfo(name).eps)} for name in ("float64", "float16")),
@@ -3137,8 +3145,8 @@ EVALUATION_MISCONCEPTIONS = told_apart(
             (
                 (
                     f"{name}+{WITHOUT_EXP[0]}",
-                    f"At least two things are off. {hint} And there is no exp: what is between a"
-                    " mean loss and a perplexity?",
+                    f"At least two things are off. {hint} And exp is missing: how do you get from a"
+                    " mean loss to a perplexity?",
                     number,
                 ),
                 each | {"reduce": logged(each["reduce"])},
@@ -3150,8 +3158,8 @@ EVALUATION_MISCONCEPTIONS = told_apart(
         (
             (
                 f"{WITHOUT_EXP[0]}+sign_lost",
-                "At least two things are off. Your number is the mean of log q: it has another sign"
-                " than a loss, and there is no exp between it and the perplexity.",
+                "At least two things are off. Your number is the mean of log q(y): its sign is the"
+                " opposite of a loss's, and exp is missing between it and the perplexity.",
                 "1.1",
             ),
             {"reduce": lambda sums: -of_all(sums).log()},
@@ -3162,31 +3170,34 @@ EVALUATION_MISCONCEPTIONS = told_apart(
     for name, hint, wrong in (
         (
             "token_zero_not_counted",
-            "A label of 0 is a token as any other, and yours does not count. Which labels do not?",
+            "Somewhere you do not count labels of 0. Token 0 is a token like any other. Which"
+            " labels do not count?",
             token_zero_left_out,
         ),
         (
             "token_zero_not_counted",
-            "A label of 0 is a token as any other, and yours does not count. Which labels do not?",
+            "Somewhere you do not count labels of 0. Token 0 is a token like any other. Which"
+            " labels do not count?",
             partial(evaluate, reduce=over(4)),
         ),
         (
             "token_zero_not_counted",
-            "A label of 0 is a token as any other, and yours does not count. Which labels do not?",
+            "Somewhere you do not count labels of 0. Token 0 is a token like any other. Which"
+            " labels do not count?",
             batches_of_zeros_left_out,
         ),
         (
             "zeros_not_counted",
             "Your number is that of a sum divided by the number of positions whose loss is not 0."
-            " Where the model is sure and right it is 0, and such a position counts.",
+            " Where the model is sure and right its loss is 0, but such a position counts too.",
             partial(evaluate, reduce=over(5)),
         ),
         *(
             (
                 f"token_zero_not_counted+{WITHOUT_EXP[0]}",
-                "At least two things are off. A label of 0 does not count in your number, and it is"
-                " a token as any other. And there is no exp: what is between a mean loss and a"
-                " perplexity?",
+                "At least two things are off. Somewhere you do not count labels of 0, but token 0"
+                " is a token like any other. And exp is missing: how do you get from a mean loss to"
+                " a perplexity?",
                 wrong,
             )
             for wrong in (
@@ -3204,8 +3215,8 @@ EVALUATION_MISCONCEPTIONS = told_apart(
         ),
         (
             "shifted_again",
-            "Your loss is that of labels that are shifted once more, and they are shifted"
-            " already: `labels[i]` is the token that the logits at i predict.",
+            "Your loss is that of labels that are shifted once more, but they are shifted already:"
+            " `labels[i]` is the token that the logits at i predict.",
             shifted_evaluation,
         ),
         (
@@ -3223,28 +3234,30 @@ EVALUATION_MISCONCEPTIONS = told_apart(
 CHANGE_OPTIONS = (
     Option(
         "a",
-        "The last column says how little of that distance is left, and the one before it who is the"
-        " better of the two by now. What would more of the same pull do to the labels' share?",
+        "The last column says how little of the distance to the teacher is left, and the column"
+        " before it says which of the two is better by now. What would more of the same pull do to"
+        " the labels' share?",
         SECTIONS["3.2"],
     ),
     Option(
         "b",
-        "The temperature changes how the teacher says what it says, and with T² in place not how"
-        " loudly. Three quarters of the votes still end at this teacher. Where would a student"
-        " learn what the teacher does not know?",
+        "The temperature changes how soft the teacher's answers are, but with the factor T² its"
+        " weight stays the same. Three quarters of the votes still go to this teacher. From where"
+        " would a student learn what the teacher does not know?",
         SECTIONS["3.2"],
     ),
     Option(
         "c",
-        "Compare the two runs at step 50. The first gave the student something in its first steps"
-        " that the second had to find out from the labels. Need that be given up?",
+        "Compare the two runs at step 50. In its first steps the first run gave the student"
+        " something that the second had to find out from the labels. Does that have to be given"
+        " up?",
         SECTIONS["3.2"],
     ),
     Option("d", None, SECTIONS["3.2"]),
     Option(
         "e",
-        "The learning rate says how fast a student goes, and the objective has the same minimum as"
-        " before. What says where that minimum is?",
+        "The learning rate sets how fast a student moves, but the objective has the same minimum as"
+        " before. What sets where that minimum is?",
         SECTIONS["3.2"],
     ),
 )
@@ -3258,15 +3271,15 @@ ROLE_OPTIONS = (
     ),
     Option(
         "b",
-        "That is what a soft target does. A label puts everything on one token, the hardest target"
-        " there is.",
+        "That is what a soft target does. A label gives all probability to one token: it is the"
+        " hardest target there is.",
         SECTIONS["2.3"],
     ),
     Option("c", None, SECTIONS["2.3"]),
     Option(
         "d",
-        "It may be so in code, but a term is not in a loss for convenience: leave the labels out"
-        " and training still runs. What would the student then take over unchecked?",
+        "This may be true of the code, but a term is not in a loss for convenience: leave the"
+        " labels out and training still runs. What would the student then take over unchecked?",
         SECTIONS["2.3"],
     ),
 )
@@ -3276,7 +3289,7 @@ WHY = {
     (
         "teacher",
         "a",
-    ): "The teacher is not outside every model: it is one. What pulls where it is wrong?",
+    ): "The teacher is not outside every model: it is a model. What pulls where it is wrong?",
     (
         "teacher",
         "b",
@@ -3291,7 +3304,7 @@ WHY = {
     ("labels", "c"): "A label names one token and says nothing about the others. Which of the two"
     " sources ranks the alternatives?",
     ("labels", "d"): "The labels are one of the two opinions; they do not weigh them.",
-    ("lam", "a"): "λ is a number that somebody chose, and no source of what is right.",
+    ("lam", "a"): "λ is a number that somebody chose, and not a source of what is right.",
     ("lam", "b"): "λ moves the place where the objective is smallest, and that is not the length of"
     " the steps that lead there.",
     ("lam", "c"): "λ is one number for the whole loss. It does not say how likely any token was.",
@@ -3319,7 +3332,7 @@ CHECKS = (
         parts={"the student": 3, LOSS: 1, TEACHER: 1},
         expected="One update of the student along the gradient of LM + λ·KD, a mean over the"
         " positions that count, with each model in the mode that it needs and the teacher out of"
-        " the gradient's reach. Returned is the loss before the update.",
+        " the gradient's reach. The function returns the loss before the update.",
         section=SECTIONS["3.2"],
         reference=training_step,
         fixed=step_cases(),
@@ -3346,8 +3359,8 @@ CHECKS = (
     FunctionCheck(
         name="evaluate",
         parts={"perplexity": 3, MODE: 1},
-        expected="exp of the mean −log q(y) over all positions that count, of text that the model"
-        " has not seen and of the model as it will be used, which is left as it was.",
+        expected="exp of the mean of −log q(y) over all positions that count, on text that the"
+        " model has not seen, and of the model as it will be used. The model is left as it was.",
         section=SECTIONS["3.2"],
         reference=evaluate,
         fixed=evaluation_cases(),

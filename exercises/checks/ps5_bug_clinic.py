@@ -134,32 +134,34 @@ EPSILONS = (
 )
 FLOORS = (-10.0, -20.0, -30.0, -50.0)  # below which some let no logarithm fall
 EPSILON_HINT = (
-    "Where a model is sure, your numbers are those of probabilities, or of logarithms, that are"
-    " kept above some small number, or have it added. There it is wrong, and it is not needed"
-    " anywhere. Which function gives the logarithm of a probability without the probability?"
+    "Where a model is sure, your numbers are those of code that adds a small number to"
+    " probabilities, or keeps them or their logarithms above a limit. There the result is wrong,"
+    " and the guard is needed nowhere. Which function gives the logarithm of a probability without"
+    " the probability?"
 )
 # name, hint, section, kernels
 KERNELS = (
     (
         "direction_swapped",
-        "Your divergence is the other way round: it is KL(q‖p). Which model's probabilities are"
-        " the weights in KL(p‖q)? And which of its two arguments does kl_div take as a logarithm"
-        " to begin with?",
+        "Your divergence is the other way round: it is KL(q‖p). Which model's probabilities are the"
+        " weights in KL(p‖q)? If you call kl_div: which model does it expect as its first argument,"
+        " and which as its target?",
         "1.3",
         lambda student, teacher: kl(teacher, student),
     ),
     (
         "cross_entropy",
         "Your loss is not 0 when student and teacher agree: it is too large by the teacher's"
-        " entropy. The patient had no such complaint.",
+        " entropy. Which part of KL(p‖q) is missing? The old code has it.",
         "1.2",
         lambda student, teacher: -teacher.softmax(-1) * student.log_softmax(-1),
     ),
     (
         "log_target_missing",
-        "The result is NaN. So it is when kl_div gets logarithms as its target: it takes them for"
-        " probabilities, and the logarithm of a negative number is NaN. The old code had an option"
-        " that tells it otherwise; has yours? A −∞ in the place of logits makes NaN too.",
+        "The result is NaN. One possible cause: kl_div gets logarithms as its target, but takes"
+        " them for probabilities, and the logarithm of a negative number is NaN. The old code sets"
+        " an option that says what the target is; does yours? Another possible cause is a −∞ in the"
+        " place of logits.",
         "1.2",
         lambda student, teacher: torch.nn.functional.kl_div(
             student.log_softmax(-1), teacher.log_softmax(-1), reduction="none"
@@ -167,24 +169,24 @@ KERNELS = (
     ),
     (
         "log_target_with_probabilities",
-        "Your loss is that of probabilities in the place where kl_div, told so by log_target,"
-        " expects the teacher's logarithms. Both are numbers, so nothing complains. Which of the"
-        " two is yours?",
+        "Your KD is what comes out when the teacher's probabilities stand where kl_div, because of"
+        " log_target, expects their logarithms. Both are numbers, so nothing complains. What is the"
+        " target in your code?",
         "1.2",
         lambda student, teacher: kl_shares(student.log_softmax(-1), teacher.softmax(-1)),
     ),
     (
         "probabilities_for_logarithms",
-        "Your loss is that of the student's probabilities in the place where kl_div expects"
-        " logarithms. What is its first argument in your code?",
+        "Your KD is what comes out when the student's probabilities stand where kl_div expects"
+        " their logarithms. What is its first argument in your code?",
         "1.2",
         lambda student, teacher: kl_shares(student.softmax(-1), teacher.log_softmax(-1)),
     ),
     (
         "softmax_missing",
-        "Your loss is that of a divergence into which a model comes as logits. These are"
-        " logarithms of probabilities only up to a constant, and the constant differs from"
-        " position to position. What makes one of the other?",
+        "Your KD is what comes out when the logits of a model, or of both, stand where logarithms"
+        " of probabilities belong. The two differ by a constant, and each position has its own."
+        " What turns logits into logarithms of probabilities?",
         "1.2",
         lambda student, teacher: kl_shares(student, teacher.log_softmax(-1)),
         lambda student, teacher: kl_shares(student.log_softmax(-1), teacher),
@@ -200,9 +202,9 @@ KERNELS = (
 )
 ANOTHER_DIVERGENCE = (
     "another_divergence",
-    "Your KD is another measure of how far the two models are apart: both divergences together,"
-    " differences without their sign, or squares. Asked for is KL(p‖q) alone. What does it weigh,"
-    " and by what?",
+    "Your KD measures in another way how far the two models are apart: by both divergences"
+    " together, by differences without their sign, or by squares. The task asks for KL(p‖q) alone."
+    " Which differences does it weigh, and by what?",
     "1.2",
     symmetric,
     without_sign,
@@ -210,8 +212,8 @@ ANOTHER_DIVERGENCE = (
     squares_of_probabilities,
 )
 CUT_OFF_HINT = (
-    "Your loss is that of shares that are cut off at 0. A KL divergence is never below 0, and the"
-    " share of one token is, wherever q is larger than p. What is it a sum of?"
+    "Your numbers are what comes out when each token's share is cut off at 0. A KL divergence is"
+    " never below 0, but the share of one token may be. What is a KL divergence a sum of?"
 )
 CUT_OFF = ("negative_shares_cut_off", CUT_OFF_HINT, "1.2", cut_off_at_zero)
 SOFTMAXED_TWICE = (
@@ -226,8 +228,8 @@ SOFTMAXED_TWICE = (
 KERNELS = (*KERNELS, ANOTHER_DIVERGENCE, CUT_OFF, SOFTMAXED_TWICE)
 ANOTHER_AXIS = (
     "softmax_on_another_axis",
-    "Your numbers are those of softmaxes over another axis than the vocabulary, of both models or"
-    " of one. Along which axis do probabilities add up to 1?",
+    "Your numbers are what comes out when a softmax, of one model or of both, runs over another"
+    " axis than the vocabulary. Along which axis do probabilities add up to 1?",
     "1.1",
 )
 TWO_KERNELS = ("direction_swapped", "cross_entropy", "log_target_missing")  # often one of two bugs
@@ -313,59 +315,60 @@ ALONG_OTHERS = (lambda shares: shares.sum(0).mean(), lambda shares: shares.sum(1
 MEANS = (
     (
         "vocabulary_mean",
-        "The bug is still there. Your loss is too small by the size of the vocabulary, and so is"
-        " the weight that you think you gave the teacher. Which axes does this mean run over, and"
-        " over which of them is a KL divergence a sum?",
+        "The bug is still there. Your loss is too small by a factor of V, the size of the"
+        " vocabulary, and so is the weight that you think you gave the teacher. Over which axes"
+        " does this mean run, and over which of them is a KL divergence a sum?",
         "1.2",
         torch.mean,
     ),
     (
         "batch_mean",
-        "Your loss is that of a sum divided by the number of texts: a text of twice the length"
-        " has twice the loss. What does 'batchmean' take for the batch when there are three axes?"
-        " That is another patient's bug.",
+        "Your loss equals a sum divided by the number of texts: if all texts were twice as long, it"
+        " would be about twice as large. By the length of which axis does 'batchmean' divide when"
+        " there are three? Another patient has this bug.",
         "2.2",
         per_text,
     ),
     (
         "divided_by_length",
-        "Your loss is that of a sum divided by the number of positions in one text: twice as many"
-        " texts have twice the loss. How many positions are there in all?",
+        "Your loss equals a sum divided by the number of positions in one text: with twice as many"
+        " texts it would be about twice as large. How many positions are there in all?",
         "2.2",
         lambda shares: shares.sum() / shares.shape[1],
     ),
     (
         "divided_by_the_vocabulary_again",
-        "Your loss is too small by the square of the vocabulary's size. Count the factors: what"
-        " has already been divided by V, and what should be?",
+        "Your loss is too small by a factor of V², where V is the size of the vocabulary: something"
+        " has divided by V twice. How often should it be divided by V?",
         "1.2",
         lambda shares: shares.mean() / shares.shape[-1],
     ),
     (
         "vocabulary_hard_coded",
-        "Your loss is that of a vocabulary of another size, which stands in the text of another"
-        " task. Which axis of the tensors says how large this one is?",
+        "Your loss is what comes out when a mean is multiplied by the size of the vocabulary in"
+        " another task. Which axis of the tensors says how large the vocabulary is here?",
         "1.2",
         *(lambda shares, size=size: shares.mean() * size for size in (8_000, 32_000)),
     ),
     (
         "sum_and_mean_exchanged",
-        "Your loss is that of a mean over the vocabulary and a sum over the positions. Over which"
-        " of them is a KL divergence a sum?",
+        "Your loss is a mean over the vocabulary and a sum over the positions. Over which of the"
+        " two is a KL divergence a sum?",
         "1.2",
         lambda shares: shares.mean(-1).sum(),
     ),
     (
         "summed_over_another_axis",
-        "Your loss is that of a mean over the vocabulary, and over texts or positions, but not over"
-        " both. Over which axis is a KL divergence a sum, and over which do you take the mean?",
+        "Your loss is a mean over the vocabulary, and over either the texts or the positions in a"
+        " text; over the other of these two it is a sum. Over which axis is a KL divergence a sum,"
+        " and over which do you take the mean?",
         "1.2",
         *ALONG_OTHERS,
     ),
     (
         "summed",
-        "This is the sum over all positions. It grows with the batch, and the learning rate with"
-        " it. One divisor had to go, not both.",
+        "This is the sum over all positions. It grows with the batch, and so does its gradient. The"
+        " old mean divides by two numbers, and only one of them is wrong.",
         "2.2",
         torch.sum,
     ),
@@ -378,17 +381,17 @@ MEANS = (
     ),
     (
         "middle_for_mean",
-        "Your loss is the middle one of the positions' values, or the largest. Asked for is their"
-        " mean.",
+        "Your loss is the median of the positions' values, or the largest of them. The task asks"
+        " for their mean.",
         "2.2",
         lambda shares: shares.sum(-1).flatten().median(),
         lambda shares: shares.sum(-1).max(),
     ),
     (
         "zeros_not_counted",
-        "Your loss is that of a sum divided by the number of positions whose loss is not 0, or not"
-        " next to nothing. Where student and teacher agree it is 0, and such a position is one of"
-        " the N.",
+        "Your loss equals a sum divided by the number of positions whose loss is not 0, or not"
+        " almost 0. Where student and teacher agree, a position's loss is 0, but the position is"
+        " still one of the N.",
         "2.2",
         lambda shares: shares.sum() / (shares.sum(-1).abs() > 1e-6).sum(),
         lambda shares: shares.sum() / max(int((shares.sum(-1).abs() > 1e-6).sum()), 1),
@@ -403,35 +406,36 @@ MEANS = (
 SCALES = (
     (
         "t_squared_lost",
-        "T² got lost in the repair. It was no part of the bug: without it the teacher's pull fades"
-        " as T grows.",
+        "T² got lost in the repair, but it was not part of the bug: without it the teacher's weight"
+        " falls as T grows.",
         "2.2",
         {"power": 0.0},
     ),
     (
         "t_for_t_squared",
-        "T multiplies your loss once. A gradient of a loss at temperature T is smaller by T²; one"
-        " of the two factors is missing.",
+        "Your loss is multiplied by T once. At temperature T the gradient of KD shrinks like 1/T²;"
+        " one of the two factors T is missing.",
         "2.2",
         {"power": 1.0},
     ),
     (
         "two_to_the_temperature",
-        "Your loss is multiplied by 2 to the power of T, which is T² for T = 2 and T = 4 alone."
-        " Which of the two numbers is the exponent?",
+        "Your loss is multiplied by 2 to the power of T, which equals T² only for T = 2 and T = 4."
+        " Which of the two numbers should be the exponent?",
         "2.2",
         {"base": 2.0},
     ),
     (
         "t_squared_twice",
-        "Your loss is that of T² taken twice. Did the function that you call have it already?",
+        "Your loss is multiplied by T² twice. Does a function that you call multiply by it"
+        " already?",
         "2.2",
         {"power": 4.0},
     ),
     (
         "temperature_forgotten",
-        "Your loss is that of distributions on which T has no effect. What is to be divided by"
-        " it, before the softmax?",
+        "Your loss comes from distributions on which T has no effect. What should be divided by T"
+        " before the softmax?",
         "1.1",
         {"heat": (0.0, 0.0)},
         {"heat": (0.0, 0.0), "power": 0.0},
@@ -439,8 +443,8 @@ SCALES = (
     ),
     (
         "temperature_on_one_side",
-        "Your loss is that of one model that is heated and one that is not. Both are to be"
-        " compared at the same temperature.",
+        "Your loss compares one model at temperature T with the other at temperature 1. Both should"
+        " be compared at the same temperature.",
         "1.1",
         {"heat": (-1.0, 0.0)},
         {"heat": (0.0, -1.0)},
@@ -451,8 +455,8 @@ SCALES = (
     ),
     (
         "hotter_is_sharper",
-        "A higher T makes your distributions sharper, or one of the two models'. Are logits to be"
-        " multiplied by it, or divided?",
+        "A higher T makes the distributions of one of your models, or of both, sharper. Should the"
+        " logits be multiplied by T, or divided?",
         "1.1",
         {"heat": (1.0, 1.0)},
         {"heat": (-1.0, 1.0)},
@@ -460,8 +464,8 @@ SCALES = (
     ),
     (
         "another_temperature",
-        "Your loss is that of distributions at the temperature T², or at the root of T. By what are"
-        " the logits to be divided?",
+        "Your loss comes from distributions at the temperature T², or at the square root of T. By"
+        " what should the logits be divided?",
         "1.1",
         {"heat": (-2.0, -2.0)},
         {"heat": (-2.0, -2.0), "power": 0.0},
@@ -470,16 +474,16 @@ SCALES = (
     ),
     (
         "one_model_at_another_temperature",
-        "Your student and your teacher are at two temperatures, as if the logits of one of them"
-        " were divided by T twice. Compare like with like.",
+        "Your student and your teacher are at different temperatures, as if the logits of one of"
+        " them were divided by T twice. Both should be compared at the same temperature.",
         "1.1",
         {"heat": (-2.0, -1.0)},
         {"heat": (-1.0, -2.0)},
     ),
     (
         "t_squared_upside_down",
-        "Your loss is that of a division by T². A gradient of a loss at temperature T is too small"
-        " already; which way should the factor go?",
+        "Your loss is divided by T². At temperature T the gradient of KD is too small already;"
+        " should the factor make it larger or smaller?",
         "2.2",
         {"power": -2.0},
     ),
@@ -510,23 +514,24 @@ KD_MEAN_WAYS = (
     ),
     (
         "likeliest_tokens_alone",
-        "Right for small vocabularies. Of a large one your loss is that of the tokens which the"
-        " teacher finds likeliest, and the formula adds up all of them.",
+        "Right for small vocabularies. With a large one, your loss compares the models on the"
+        " teacher's likeliest tokens only, but the formula adds up all tokens.",
         "1.2",
         *(partial(kd_mean, kernel=likeliest_alone(count)) for count in (10, 20, 32, 50, 64, 100)),
     ),
     (
         "heated_after_the_softmax",
-        "Where T is not 1 your loss is that of distributions that do not add up to 1, as if T"
-        " divided logarithms of probabilities. What is to be divided, and when?",
+        "Where T is not 1, your loss comes from numbers that do not add up to 1 as probabilities"
+        " do, as if T divided logarithms of probabilities. What should T divide, and at which"
+        " step?",
         "1.1",
         *(partial(heated_late, both=both, power=n) for both in (True, False) for n in (2.0, 0.0)),
     ),
     (
         "probability_underflows",
-        "Right for ordinary logits. Where a model is very sure your loss is infinite or not a"
-        " number: there a probability is less than the smallest number and becomes 0, and its"
-        " logarithm is −∞. Which function gives the logarithm without the probability?",
+        "Right for ordinary logits. Where a model is very sure, your loss is infinite or NaN: a"
+        " probability there is too small for its number format and becomes 0, and the logarithm of"
+        " 0 is −∞. Which function gives the logarithm without the probability?",
         "1.2",
         partial(kd_mean, kernel=underflown),
         partial(kd_mean, kernel=called_infinite),
@@ -540,8 +545,8 @@ KD_MEAN_WAYS = (
     ),
     (
         "another_default_temperature",
-        "Right where a temperature is given. Where none is, your loss is that of another one than"
-        " 1. What does the first line of your function say?",
+        "Right where a temperature is given. Where none is given, your loss is that of a"
+        " temperature other than 1. What does the first line of your function say?",
         "1.1",
         *(
             lambda student, teacher, temperature=own: kd_mean(student, teacher, temperature)
@@ -669,64 +674,63 @@ def nonzero(mask: Tensor, shares: Tensor) -> Tensor:
 MASKS = (
     (
         "inputs_searched_for_the_mark",
-        "The bug is still there: every position counts, padding and prompt too. −100 is a mark that"
-        " a collator writes. Print both tensors and look for it: in which of them is it written,"
-        " and what does your mask compare with what?",
+        "The bug is still there: every position counts, padding and prompt too. −100 is a mark."
+        " Print `input_ids` and `labels` and look for it: in which of the two does it stand, and"
+        " what does your mask compare with it?",
         "2.2",
         lambda input_ids, labels: input_ids != IGNORED,
     ),
     (
         "padding_found_in_the_inputs",
-        "Your loss is that of all positions that do not read the padding token. The prompt is no"
-        " padding, yet it does not count; and a text that begins right after another one reads"
-        " the end-of-text token and does count. Who decides what counts?",
+        "Your loss includes all positions that do not read the padding token. A prompt is not"
+        " padding, yet it does not count. And where an answer begins right after another one, a"
+        " position that reads this token does count. Which argument says which positions count?",
         "2.2",
         lambda input_ids, labels: input_ids != END,
     ),
     (
         "padding_found_in_the_labels",
-        "Your loss is that of all positions whose label is not the padding token: but padding was"
-        " marked there, and has that number no more. And where that token is a label, a text"
-        " really ends.",
+        "Your loss includes all positions whose label is not the padding token, 0. But in the"
+        " labels padding is not 0: it has its own mark. And where a label is 0, a text really"
+        " ends.",
         "2.2",
         lambda input_ids, labels: labels != END,
     ),
     (
         "ends_of_texts_dropped",
-        "Padding and prompt are out of your loss, and with them every real end of a text: it has"
-        " the same token as padding. Your student would never learn to stop. Which condition puts"
-        " them out?",
+        "Your loss leaves out padding and prompts, but also every real end of a text, which is the"
+        " same token as padding. Your student would never learn to stop. Which condition leaves the"
+        " ends out?",
         "2.2",
         lambda input_ids, labels: (labels != IGNORED) & (labels != END),
     ),
     (
         "marked_inputs_and_ends",
-        "Your loss leaves out positions that read the end-of-text token. One of them that has a"
-        " label that counts is the beginning of the next text.",
+        "Your loss leaves out positions that read the end-of-text token. Such a position may have a"
+        " label that counts: the first token of the next answer.",
         "2.2",
         lambda input_ids, labels: (labels != IGNORED) & (input_ids != END),
     ),
     (
         "cut_at_the_first_end",
-        "Your loss is that of rows that are over at the first end of a text. Several answers may"
-        " stand in a row, and the tokens of all of them count.",
+        "In your loss each row is over at the first end of a text. Several answers may stand in a"
+        " row, and the tokens of all of them count.",
         "2.2",
         partial(until_the_first_end, included=True),
         partial(until_the_first_end, included=False),
     ),
     (
         "mask_shifted",
-        "Your loss is that of a mask that is one position off. `labels[i]` is already what"
-        " `logits[i]` predicts, so there is nothing left to shift.",
+        "The mask of your loss is one position off. `labels[i]` is already what `logits[i]`"
+        " predicts, so there is nothing left to shift.",
         "2.2",
         lambda input_ids, labels: shifted(labels != IGNORED, -1),
         lambda input_ids, labels: shifted(labels != IGNORED, 1),
     ),
     (
         "row_read_from_its_beginning",
-        "Your loss is that of as many positions as count in a row, and of those from its"
-        " beginning: the prompt is in, and the end of the answer is out. Labels say which ones"
-        " count.",
+        "Your loss takes as many positions of each row as count, but it takes the first ones: the"
+        " prompt is in, and the end of the answer is out. The labels say which positions count.",
         "2.2",
         lambda input_ids, labels: (
             torch.arange(labels.shape[1]) < (labels != IGNORED).sum(-1, keepdim=True)
@@ -734,8 +738,8 @@ MASKS = (
     ),
     (
         "prompt_counted",
-        "Your loss is that of rows that are cut off where their padding begins, and nowhere else:"
-        " the prompt is in it. Who decides what counts?",
+        "Your loss leaves out the padding at the end of each row, and nothing else: the prompt is"
+        " in it. Which argument says which positions count?",
         "2.2",
         lambda input_ids, labels: from_the_end(labels != IGNORED),
         lambda input_ids, labels: from_the_end(input_ids != END),
@@ -743,8 +747,8 @@ MASKS = (
     ),
     (
         "everything_between",
-        "Your loss is that of all positions from the first that counts in a row to the last."
-        " Between two answers there may be a prompt, which does not count.",
+        "Your loss includes all positions of a row from the first that counts to the last. Between"
+        " two answers there may be a prompt, which does not count.",
         "2.2",
         lambda input_ids, labels: (
             ((labels != IGNORED).long().cumsum(-1) > 0)
@@ -753,14 +757,15 @@ MASKS = (
     ),
     (
         "everything_from_the_first",
-        "Your loss is that of all positions of a row from the first that counts on: a prompt"
-        " between two answers is in it, and the padding behind them. Who decides what counts?",
+        "Your loss includes all positions of a row from the first that counts to the end of the"
+        " row: a prompt between two answers is in it, and the padding too. Which argument says"
+        " which positions count?",
         "2.2",
         lambda input_ids, labels: (labels != IGNORED).long().cumsum(-1) > 0,
     ),
     (
         "a_position_dropped",
-        "One position of each row that counts is left out: the first or the last of those whose"
+        "In each row, one position that counts is left out: the first or the last of those whose"
         " label is not -100. The labels say what counts, and nothing else does.",
         "2.2",
         lambda input_ids, labels: (labels != IGNORED) & ((labels != IGNORED).long().cumsum(-1) > 1),
@@ -770,8 +775,8 @@ MASKS = (
     ),
     (
         "mask_inverted",
-        "Your loss is that of exactly the positions that should not count. Is your mask upside"
-        " down?",
+        "Your loss includes exactly the positions that should not count. Does your mask say the"
+        " opposite of what you mean?",
         "2.2",
         lambda input_ids, labels: labels == IGNORED,
     ),
@@ -779,36 +784,38 @@ MASKS = (
 DIVISORS = (
     (
         "divided_by_all_positions",
-        "Your loss is that of a sum divided by the number of all positions: more padding, smaller"
-        " loss. How many positions count?",
+        "Your loss equals a sum divided by the number of all positions: the more padding, the"
+        " smaller the loss. How many positions count?",
         "2.2",
         lambda mask, shares: mask.numel(),
     ),
     (
         "batch_mean",
-        "Your loss is that of a sum divided by the number of texts: longer answers, larger loss.",
+        "Your loss equals a sum divided by the number of texts: the longer the answers, the larger"
+        " the loss.",
         "2.2",
         lambda mask, shares: len(mask),
     ),
     (
         "vocabulary_mean",
-        "Your loss is too small by the vocabulary's size, or by more: does a mean run over the"
-        " vocabulary too? Over which axis is a KL divergence a sum?",
+        "Your loss is too small by a factor of the vocabulary's size, or by more. Does a mean run"
+        " over the vocabulary too? Over which axis is a KL divergence a sum?",
         "1.2",
         lambda mask, shares: mask.sum() * shares.shape[-1],
         lambda mask, shares: shares.numel(),
     ),
     (
         "summed",
-        "This is a sum. It grows with the number of positions that count; a mean is asked for.",
+        "This is a sum. It grows with the number of positions that count; the task asks for a"
+        " mean.",
         "2.2",
         lambda mask, shares: 1.0,
     ),
     (
         "zeros_not_counted",
-        "Your loss is that of a sum divided by the number of positions whose loss is not 0. A"
-        " position where the student agrees with its teacher has a loss of 0, and counts. What"
-        " says which positions count?",
+        "Your loss equals a sum divided by the number of positions whose loss is not 0. A position"
+        " where student and teacher agree has a loss of 0, but it counts. What says which positions"
+        " count?",
         "2.2",
         nonzero,
     ),
@@ -834,8 +841,8 @@ KD_MASKED_WAYS = (
     ),
     (
         "summed_unmasked",
-        "Your loss is that of a sum over all positions, those that do not count too. Print your"
-        " mask: is it a tensor with a value for each position?",
+        "Your loss equals a sum over all positions, also those that do not count. Print your mask:"
+        " is it a tensor with a value for each position?",
         "2.2",
         partial(
             kd_masked,
@@ -1076,8 +1083,8 @@ LABEL_KERNELS = (
     ),
     (
         "labels_smoothed",
-        "Your LM loss is that of labels that are smoothed, as if a part of each stood on all tokens"
-        " alike. Asked for is −log q(y) alone.",
+        "Your LM loss is that of smoothed labels, as if a part of each label were spread evenly"
+        " over all tokens. The task asks for −log q(y) alone.",
         "1.1",
         *(
             lambda logits, axis, share=share: smoothed(logits.log_softmax(axis), axis, share)
@@ -1113,7 +1120,7 @@ def viewed(student: Tensor, teacher: Tensor, labels: Tensor) -> Losses:
 OTHER_SHIFTS = (  # name, what to say of one of two mistakes, shifts
     (
         "not_shifted",
-        "The logits of a position are judged by the token that the model has just read.",
+        "The logits of a position are compared with the token that the model has just read.",
         losses_of,
         lambda student, teacher, labels, **options: losses_of(
             *(e[:, :-1] for e in (student, teacher, labels)), **options
@@ -1156,25 +1163,25 @@ def every_position(student: Tensor, teacher: Tensor, labels: Tensor) -> Losses:
 
 # One of the two losses that is wrong: name, what to say of it, and a way
 LM_MISTAKES = (
-    ("not_shifted", "LM is that of logits compared with the token just read.", losses_of),
-    ("shifted_twice", "LM is that of the token after the next.", OTHER_SHIFTS[1][2]),
-    ("rolled", "In LM the last logits meet the first token.", OTHER_SHIFTS[3][2]),
+    ("not_shifted", "LM compares logits with the token that was just read.", losses_of),
+    ("shifted_twice", "LM takes the token after the next as the label.", OTHER_SHIFTS[1][2]),
+    ("rolled", "LM compares the last logits with the first token.", OTHER_SHIFTS[3][2]),
     ("token_zero_not_counted", "In LM a label of 0 does not count.", without_token_zero),
     (
         "softmaxed_twice",
-        "LM is that of probabilities that went through one more softmax.",
+        "LM comes from probabilities that went through one more softmax.",
         partial(next_token_losses, lm_kernel=twice_softmaxed),
     ),
     (
         "divided_by_all_positions",
-        "LM is that of a sum divided by the number of all pairs.",
+        "LM equals a sum divided by the number of all pairs.",
         partial(scaled, lm=lambda targets: counted(targets) / targets.numel()),
     ),
 )
 KD_MISTAKES = (
-    ("kd_unmasked", "KD is that of every pair, prompt and padding too.", kd_unmasked),
-    ("kd_unmasked", "KD is that of every position, prompt and padding too.", every_position),
-    ("kd_left_behind", "KD is that of positions whose own label counts.", kd_left_behind),
+    ("kd_unmasked", "KD includes every pair, prompt and padding too.", kd_unmasked),
+    ("kd_unmasked", "KD includes every position, prompt and padding too.", every_position),
+    ("kd_left_behind", "KD is taken at positions whose own label counts.", kd_left_behind),
     (
         "direction_swapped",
         "KD is KL(q‖p).",
@@ -1182,17 +1189,17 @@ KD_MISTAKES = (
     ),
     (
         "vocabulary_mean",
-        "KD is too small by the vocabulary's size.",
+        "KD is too small by a factor of V.",
         lambda student, *given: scaled(student, *given, kd=lambda _: 1 / student.shape[-1]),
     ),
     (
         "batch_mean",
-        "KD is that of a sum divided by the number of texts.",
+        "KD equals a sum divided by the number of texts.",
         partial(scaled, kd=lambda targets: counted(targets) / len(targets)),
     ),
     (
         "divided_by_all_positions",
-        "KD is that of a sum divided by the number of all pairs.",
+        "KD equals a sum divided by the number of all pairs.",
         partial(scaled, kd=lambda targets: counted(targets) / targets.numel()),
     ),
 )
@@ -1201,8 +1208,9 @@ KD_MISTAKES = (
 SHIFT_WAYS = (
     (
         "not_shifted",
-        "The bug is still there. The logits of a position are judged by the token that the model"
-        " has just read, so it learns to repeat. With which token should logits[0] be compared?",
+        "The bug is still there. The logits of a position are compared with the token that the"
+        " model has just read, so it learns to repeat. With which token should logits[0] be"
+        " compared?",
         "2.2",
         losses_of,
         lambda student, teacher, labels: losses_of(
@@ -1220,7 +1228,7 @@ SHIFT_WAYS = (
     (
         "lengths_do_not_fit",
         "Logits and labels, or a mask made of labels, have different lengths in your function, and"
-        " PyTorch refuses. What does the shift take from each of the two?",
+        " PyTorch refuses. Which positions does the shift take away from each of them?",
         "2.2",
         *(partial(refused, error=error) for error in LENGTHS),
     ),
@@ -1248,14 +1256,14 @@ SHIFT_WAYS = (
     (
         "view_of_a_slice",
         "Right for one text. A slice of several does not lie in one piece in memory, and view()"
-        " needs that. The exception says what does not.",
+        " needs that. The exception names a function that does not.",
         "2.2",
         viewed,
     ),
     (
         "shifted_twice",
-        "Each position is asked for the token after the next, as if the shift were made twice."
-        " Someone else may have shifted already, or it is there on both sides.",
+        "Each position is asked for the token after the next, as if the shift were made twice. How"
+        " many positions lie between `logits[i]` and the label that your code pairs it with?",
         "2.2",
         lambda student, teacher, labels: losses_of(student[:, :-2], teacher[:, :-2], labels[:, 2:]),
     ),
@@ -1268,9 +1276,9 @@ SHIFT_WAYS = (
     ),
     (
         "padded_with_a_token",
-        "The last logits of each text learn to say token 0, as if the shift had left a place free"
-        " and that token had filled it. What comes after the end does not count, and has its own"
-        " mark.",
+        "The last logits of each text are compared with token 0, as if the shift had left a place"
+        " free and that token had filled it. Nothing follows a text's last token, so this place"
+        " does not count. Which mark says so?",
         "2.2",
         lambda student, teacher, labels: losses_of(
             student, teacher, torch.nn.functional.pad(labels[:, 1:], (0, 1), value=0)
@@ -1279,8 +1287,8 @@ SHIFT_WAYS = (
     (
         "last_label_kept",
         "The last logits of each text are compared with the token that the model has just read"
-        " there, as if the shift had left the last label at its old place too. What does a text's"
-        " last position predict?",
+        " there, as if the shift had left the last label at its old place too. Do a text's last"
+        " logits have a label here?",
         "2.2",
         lambda student, teacher, labels: losses_of(
             student, teacher, torch.cat([labels[:, 1:], labels[:, -1:]], 1)
@@ -1288,9 +1296,9 @@ SHIFT_WAYS = (
     ),
     (
         "shifted_after_the_mask",
-        "Your losses are those of a shift of what the mask has left: pairs are made across gaps,"
-        " and from one text to the next. Pair logits and labels while each still stands at its"
-        " place.",
+        "Your losses are what comes out when the mask is applied before the shift: pairs are made"
+        " across gaps, and from one text to the next. Pair logits and labels while each still"
+        " stands at its place.",
         "2.2",
         lambda student, teacher, labels: losses_of(
             student[labels != IGNORED][None, :-1],
@@ -1300,15 +1308,15 @@ SHIFT_WAYS = (
     ),
     (
         "shifted_along_the_texts",
-        "Your losses are those of a shift along the texts: the logits of one text meet the labels"
-        " of the next. Which axis counts the positions?",
+        "Your losses come from a shift along the texts: the logits of one text are compared with"
+        " the labels of the next. Which axis holds the positions?",
         "2.2",
         lambda student, teacher, labels: losses_of(student[:-1], teacher[:-1], labels[1:]),
     ),
     (
         "both_must_count",
-        "Pairs whose first token has the mark are missing in your losses, so the first token of"
-        " each answer is lost. Of a pair only the token that is predicted has to count.",
+        "Your losses leave out pairs in which the token at i is marked, so the first token of each"
+        " answer is lost. Only the token that is predicted, at i + 1, has to count.",
         "2.2",
         first_lost,
         lambda student, teacher, labels: [
@@ -1317,9 +1325,9 @@ SHIFT_WAYS = (
     ),
     (
         "counted_before_the_shift",
-        "One of your losses, or both, is that of a sum divided by how many labels count before"
-        " the shift. After it there are fewer pairs: the first label of a text is predicted by"
-        " nobody.",
+        "One of your losses, or both, equals a sum divided by how many labels count before the"
+        " shift. After the shift there may be fewer: the first label of a text has no logits that"
+        " predict it.",
         "2.2",
         *(
             lambda student, teacher, labels, which=which: [
@@ -1331,15 +1339,15 @@ SHIFT_WAYS = (
     ),
     (
         "rolled",
-        "Nearly. But your last logits are compared with the *first* token: what is rolled out on"
-        " one side comes in on the other. How many pairs does a text of L tokens have?",
+        "Nearly right. But your last logits are compared with the *first* token: what is rolled out"
+        " on one side comes in on the other. How many pairs does a text of L tokens have?",
         "2.2",
         lambda student, teacher, labels: losses_of(student, teacher, labels.roll(-1, dims=1)),
     ),
     (
         "shifted_while_flat",
-        "Your losses are those of a shift with all texts in one row. The last logits of a text"
-        " are then compared with the first token of the next text. Which axis is to be shifted,"
+        "Your losses come from a shift with all texts in one long row. The last logits of a text"
+        " are then compared with the first token of the next text. Which axis should be shifted,"
         " and when?",
         "2.2",
         flat,
@@ -1349,30 +1357,30 @@ SHIFT_WAYS = (
     ),
     (
         "kd_left_behind",
-        "LM is right. KD needs no label's value, and yet it is wrong: it is that of positions"
-        " whose own label counts, so it counts others than LM does. What is its mask made of?",
+        "LM is right. KD is taken at positions whose own label counts, so at other positions than"
+        " LM. KD needs no label's value, but it needs the right mask. What is its mask made of?",
         "2.2",
         kd_left_behind,
         kd_mask_left_behind,
     ),
     (
         "lm_left_behind",
-        "KD is right. LM is that of logits compared with the token that was just read.",
+        "KD is right. LM still compares the logits with the token that was just read.",
         "2.2",
         lm_left_behind,
     ),
     (
         "mask_left_behind",
-        "Your losses are those of logits and labels in step, and of a mask that is not: it says"
-        " whether the token at i counts, where the token at i + 1 is predicted. What is the mask"
-        " made of, and when?",
+        "In your losses logits and labels are shifted, but the mask is not: it says whether the"
+        " token at i counts, where the token at i + 1 is predicted. Is the mask made of the labels"
+        " before the shift, or after it?",
         "2.2",
         mask_left_behind,
     ),
     (
         "kd_unmasked",
-        "LM is right. KD is that of every pair, prompt and padding too; the teacher says"
-        " something there as well, and nobody asked.",
+        "LM is right. KD includes every pair, prompt and padding too. The teacher has a"
+        " distribution there as well, but the task leaves those pairs out.",
         "2.2",
         kd_unmasked,
         *(
@@ -1410,7 +1418,8 @@ SHIFT_WAYS = (
     ),
     (
         "token_zero_not_counted",
-        "A label of 0 is a token as any other, and yours does not count. Which labels do not?",
+        "A label of 0 is a token like any other, but in your code it does not count. Which labels"
+        " should not?",
         "2.2",
         without_token_zero,
         lambda student, teacher, labels: [
@@ -1450,7 +1459,8 @@ SHIFT_WAYS = (
     ),
     (
         "lm_of_the_teacher",
-        "KD is right. LM is that of the teacher's logits. Which model is to learn from the labels?",
+        "KD is right. LM is computed from the teacher's logits. Which model is to learn from the"
+        " labels?",
         "2.2",
         lambda student, teacher, labels: [
             next_token_losses(teacher, student, labels)[0],
@@ -1466,15 +1476,15 @@ SHIFT_WAYS = (
     ),
     (
         "vocabulary_mean",
-        "KD is too small by the vocabulary's size. Does a mean run over the vocabulary? Over"
-        " which axis is a KL divergence a sum?",
+        "KD is too small by a factor of the vocabulary's size. Does a mean run over the vocabulary?"
+        " Over which axis is a KL divergence a sum?",
         "1.2",
         lambda student, *given: scaled(student, *given, kd=lambda _: 1 / student.shape[-1]),
     ),
     (
         "divided_by_all_positions",
-        "Your LM, your KD or both are those of a sum divided by the number of all pairs, and"
-        " those that do not count added nothing to it. How many terms does it have?",
+        "Your LM, your KD or both equal a sum divided by the number of all pairs, but the pairs"
+        " that do not count added nothing to that sum. How many terms does the sum have?",
         "2.2",
         partial(scaled, kd=lambda targets: counted(targets) / targets.numel()),
         partial(scaled, lm=lambda targets: counted(targets) / targets.numel()),
@@ -1485,8 +1495,8 @@ SHIFT_WAYS = (
     ),
     (
         "batch_mean",
-        "A loss of yours is that of a sum divided by the number of texts: longer texts, larger"
-        " loss. The mean is one over the pairs that count.",
+        "At least one of your losses equals a sum divided by the number of texts: the longer the"
+        " texts, the larger it is. The task asks for a mean over the pairs that count.",
         "2.2",
         partial(scaled, kd=lambda targets: counted(targets) / len(targets)),
         lambda *given: [
@@ -1495,7 +1505,7 @@ SHIFT_WAYS = (
     ),
     (
         "summed",
-        "A loss of yours is a sum over the pairs that count. A mean is asked for.",
+        "At least one of your losses is a sum over the pairs that count. The task asks for a mean.",
         "2.2",
         lambda *given: [loss * counted(given[2][:, 1:]) for loss in next_token_losses(*given)],
         partial(scaled, kd=counted),
@@ -1683,25 +1693,25 @@ def logarithm_as_target(log_q: Tensor, log_p: Tensor) -> Tensor:
 JSD_WAYS = (
     (
         "both_bugs",
-        "Both bugs are still there. Look at what makes log_m. Your values are those of an average"
-        " of logarithms, where a mixture is an average of something else. And ask it which model"
-        " β belongs to.",
+        "Both bugs are still there, in the mixture. Your values come from an average of logarithms,"
+        " but a mixture is an average of something else. And which of the two models does β belong"
+        " to in it?",
         "1.3",
         partial(jsd, mix=swapped(logarithms_mixed)),
         partial(jsd, mix=normalised(swapped(logarithms_mixed))),
     ),
     (
         "logarithms_mixed",
-        "β stands where it should, and your values are still those of an average of logarithms."
-        " Where one model gives a token almost nothing and the other nearly 1, the mixture is"
-        " about a half. What does yours say there?",
+        "β stands where it should, but your values are still those of an average of logarithms."
+        " Where one model gives a token almost nothing and the other nearly 1, a mixture of equal"
+        " parts gives it about a half. What does yours give?",
         "1.3",
         partial(jsd, mix=logarithms_mixed),
     ),
     (
         "other_weights",
-        "Your values are those of the right mixture with other weights before the two"
-        " divergences. β and 1 − β stand there, each once.",
+        "Your values are those of the right mixture, but of other weights before the two"
+        " divergences. In the formula β and 1 − β stand there, each once.",
         "1.3",
         *(
             partial(jsd, mix=mix, weights=weights)
@@ -1723,9 +1733,9 @@ JSD_WAYS = (
     ),
     (
         "other_mixture",
-        "Your values are those of the right weights before the two divergences and of others in"
-        " the mixture: there they are β and 1 − β too, or as logarithms the natural ones of"
-        " these.",
+        "Your values are those of the right weights before the two divergences, but of other"
+        " weights in the mixture. There they are β and 1 − β too, or, as logarithms, the natural"
+        " ones of these.",
         "1.3",
         *(
             partial(
@@ -1754,8 +1764,8 @@ JSD_WAYS = (
     ),
     (
         "not_against_the_mixture",
-        "Your values are those of one divergence, or both, taken from the other model and not"
-        " from the mixture. What stands behind in each of them?",
+        "At least one of your two divergences compares a model with the other model and not with"
+        " the mixture. In the formula, which distribution is the second one in each KL?",
         "1.3",
         partial(jsd, mix=lambda log_p, log_q, beta: log_q),
         partial(jsd, mix=lambda log_p, log_q, beta: log_p),
@@ -1764,8 +1774,8 @@ JSD_WAYS = (
     ),
     (
         "weights_as_powers",
-        "Your values are those of a mixture in which β multiplies a logarithm. That makes a power"
-        " of the probability and not a share of it. What is the logarithm of β·p?",
+        "In your mixture β multiplies a logarithm. That makes a power of the probability and not a"
+        " share of it. What is the logarithm of β·p?",
         "1.3",
         partial(
             jsd, mix=lambda log_p, log_q, beta: torch.logaddexp(beta * log_p, (1 - beta) * log_q)
@@ -1779,14 +1789,15 @@ JSD_WAYS = (
     ),
     (
         "logarithm_of_the_mixture_missing",
-        "Your values are those of a mixture whose probabilities stand where their logarithms"
-        " belong. What does kl_div take first?",
+        "In your values the mixture's probabilities stand where their logarithms belong. What does"
+        " kl_div take as its first argument?",
         "1.2",
         partial(jsd, mix=lambda log_p, log_q, beta: mixed(log_p, log_q, beta).exp()),
     ),
     (
         "in_bits",
-        "Your values are larger by 1/ln 2, which makes bits of nats. All losses here are in nats.",
+        "Your values are too large by a factor of 1/ln 2, as if they were in bits. All losses here"
+        " are in nats.",
         "1.2",
         *(
             partial(jsd, mix=mix, reduce=lambda shares: shares.sum(-1) / math.log(2))
@@ -1795,15 +1806,15 @@ JSD_WAYS = (
     ),
     (
         "mixture_not_weighted",
-        "Your values are those of a mixture that adds up to 2, the sum of both distributions."
-        " What stands before each of them in the formula?",
+        "Your mixture adds up to 2: it is the sum of both distributions. What stands before each of"
+        " them in the formula?",
         "1.3",
         partial(jsd, mix=lambda log_p, log_q, beta: torch.logaddexp(log_p, log_q)),
     ),
     (
         "square_root",
-        "Your values are the square roots of the right ones. A root makes a distance of it;"
-        " asked for is the divergence.",
+        "Your values are the square roots of the right ones. The task asks for the divergence"
+        " itself.",
         "1.3",
         *(
             partial(jsd, mix=mix, reduce=lambda shares: shares.sum(-1).clamp_min(0).sqrt())
@@ -1834,20 +1845,20 @@ JSD_WAYS = (
         for other, which, options in (
             (
                 "vocabulary_mean",
-                "And your values are too small by the vocabulary's size.",
+                "And your values are too small by a factor of the vocabulary's size.",
                 {"reduce": lambda shares: shares.mean(-1)},
             ),
             (
                 "turned_round",
-                "And in your divergences the mixture stands in front.",
+                "And in both of your divergences the mixture comes first.",
                 {"turned": True},
             ),
         )
     ),
     (
         "logits_clamped",
-        "Right for ordinary logits. Large ones have the values that come of cutting logits off:"
-        " all beyond the limit are equal then, although they differ.",
+        "Right for ordinary logits. For large ones your values are what comes out when logits are"
+        " cut off at a limit: all logits beyond it become equal, although they differ.",
         "1.1",
         *(
             partial(clamped_logits, most=most)
@@ -1879,9 +1890,9 @@ JSD_WAYS = (
     ),
     (
         "nan_made_zero",
-        "Right for ordinary logits. Where they are large a whole position of yours is 0, as if a"
-        " result that is not a number had been made 0. It says that something went wrong before."
-        " For which tokens of the position, and is 0 what the others add up to?",
+        "Right for ordinary logits. Where they are large, a whole position of yours is 0, as if a"
+        " NaN had been replaced by 0. A NaN says that something went wrong before. For which tokens"
+        " of the position did it, and do the other tokens really add up to 0?",
         "1.3",
         *(
             partial(jsd, mix=mixed_and_underflown, reduce=reduce)
@@ -1893,15 +1904,15 @@ JSD_WAYS = (
     ),
     (
         "number_for_a_tensor",
-        "A function of torch that takes tensors got a plain number, and β is one. Whose logarithm"
-        " takes numbers?",
+        "A function of torch that takes tensors got a plain number, and β is one. Which module has"
+        " a logarithm for numbers?",
         "1.3",
         number_for_a_tensor,
     ),
     (
         "softmax_overflows",
-        "Right, but for large logits the result is not a number: e to the power of one of them is"
-        " more than the largest number. What may be taken off all logits of a position without"
+        "Right, but for large logits the result is NaN: e to the power of a large logit is too"
+        " large for its number format. What may be subtracted from all logits of a position without"
         " changing its probabilities? Or which function does it for you?",
         "1.1",
         *(
@@ -1912,9 +1923,9 @@ JSD_WAYS = (
     ),
     (
         "mixture_overflows",
-        "Right, but for large logits the result is not a number. Does something overflow? Where"
-        " one model gives a token much more than the other, the ratio of the two is more than the"
-        " largest number.",
+        "Right, but for large logits the result is NaN. Does something overflow? Where one model"
+        " gives a token much more than the other, the ratio of the two probabilities is too large"
+        " for its number format.",
         "1.3",
         partial(
             jsd,
@@ -1929,17 +1940,17 @@ JSD_WAYS = (
     ),
     (
         "logarithms_mixed_and_normalised",
-        "Your values are those of an average of logarithms or logits that is normalised. It adds"
-        " up to 1, but it is another distribution than the mixture: a token that one model rules"
-        " out has nothing in it.",
+        "Your values come from an average of logarithms, or of logits, that was normalised. It adds"
+        " up to 1, but it is not the mixture: in the mixture, a token that one model rules out"
+        " keeps its share from the other model.",
         "1.3",
         partial(jsd, mix=normalised(logarithms_mixed)),
     ),
     (
         "mixture_underflows",
-        "Right, but for large logits the result is not a number. There a probability, or a"
-        " mixture of two, is less than the smallest number and becomes 0, and its logarithm is"
-        " −∞. The logarithm of a sum can be had from the logarithms.",
+        "Right, but for large logits the result is NaN. There a probability, or a mixture of two,"
+        " is too small for its number format and becomes 0, and the logarithm of 0 is −∞. The"
+        " logarithm of a sum can be computed directly from logarithms.",
         "1.3",
         partial(jsd, mix=mixed_and_underflown),
     ),
@@ -1948,61 +1959,61 @@ JSD_WAYS = (
         for name, hint, make in (
             (
                 "beta_swapped_in_the_mixture",
-                "Your values are those of a mixture of probabilities: one bug is gone. In the"
-                " mixture β still weighs the student. At β = 0.9, whose distribution should m be"
-                " close to?",
+                "One bug is gone: your mixture is one of probabilities. But in the mixture β still"
+                " weighs the student. At β = 0.9, whose distribution should m be close to?",
                 lambda mix: partial(jsd, mix=swapped(mix)),
             ),
             (
                 "beta_swapped_twice",
-                "Your values are those for 1 − β, of a mixture of probabilities: β means the same"
-                " in it and before the two KLs, and it means the student.",
+                "Your values are those for 1 − β: in the mixture and before the two KLs, your β is"
+                " the weight of the student. Whose weight is β in the formula?",
                 lambda mix: partial(jsd, mix=swapped(mix), weights=other_weights),
             ),
             (
                 "weights_swapped",
-                "Your values are those of a right mixture. The weights before the two KLs were"
-                " right in the old code, and yours have changed places: the bug has moved house.",
+                "Your values are those of a right mixture. But the weights before the two KLs have"
+                " changed places, and in the old code they were right. Only the mixture had a"
+                " swapped β.",
                 lambda mix: partial(jsd, mix=mix, weights=other_weights),
             ),
             (
                 "half_and_half",
-                "Your values are those of a mixture that is half and half, whatever β is.",
+                "Your values are those of a mixture that is half p and half q, whatever β is.",
                 lambda mix: partial(jsd, mix=halves(mix)),
             ),
             (
                 "half_of_each_divergence",
-                "Your values are those of the right mixture and of the plain mean of the two"
+                "Your values are those of the right mixture, but of the plain mean of the two"
                 " divergences, whatever β is.",
                 lambda mix: partial(jsd, mix=mix, weights=lambda beta: (0.5, 0.5)),
             ),
             (
                 "half_everywhere",
-                "Your values are those for β = 0.5, whatever it is.",
+                "Your values are those for β = 0.5, whatever β is given.",
                 lambda mix: partial(jsd, mix=halves(mix), weights=lambda beta: (0.5, 0.5)),
             ),
             (
                 "divergences_not_weighted",
-                "Your values are those of the two divergences added up. What stands before each"
-                " of them in the formula?",
+                "Your values are the two divergences, added up without weights. What stands before"
+                " each of them in the formula?",
                 lambda mix: partial(jsd, mix=mix, weights=lambda beta: (1.0, 1.0)),
             ),
             (
                 "one_divergence_missing",
-                "Only one of the two divergences is in your sum.",
+                "Only one of the two divergences is in your values.",
                 lambda mix: partial(jsd, mix=mix, weights=lambda beta: (beta, 0.0)),
             ),
             (
                 "turned_round",
-                "Your values are those of two divergences in which the mixture stands in front."
-                " In the formula each model is in front, and does the weighing; what kl_div calls"
-                " its input is what stands behind.",
+                "Your values are those of KL(m‖p) and KL(m‖q). In the formula each model comes"
+                " first, and its probabilities are the weights. Which of the two distributions in a"
+                " KL does kl_div take as its input?",
                 lambda mix: partial(jsd, mix=mix, turned=True),
             ),
             (
                 "vocabulary_mean",
-                "Your values are too small by the vocabulary's size. Over which axis is a KL"
-                " divergence a sum, and what did you take?",
+                "Your values are too small by a factor of the vocabulary's size. Over which axis is"
+                " a KL divergence a sum, and what do you take over it?",
                 lambda mix: partial(jsd, mix=mix, reduce=lambda shares: shares.mean(-1)),
             ),
             (
@@ -2012,15 +2023,15 @@ JSD_WAYS = (
             ),
             (
                 "summed_over_another_axis",
-                "Your values are those of a sum over another axis than the vocabulary. Which of"
-                " the three is it?",
+                "Your values are sums over another axis than the vocabulary. Which of the three"
+                " axes is the vocabulary's?",
                 lambda mix: partial(jsd, mix=mix, reduce=lambda shares: shares.sum(1)),
             ),
         )
     ),
     (
         "one_divergence_missing",
-        "Only one of the two divergences is in your sum.",
+        "Only one of the two divergences is in your values.",
         "1.3",
         partial(jsd, weights=lambda beta: (0.0, 1 - beta)),
         *(
@@ -2031,9 +2042,9 @@ JSD_WAYS = (
     ),
     (
         "log_target_missing",
-        "The result is NaN. So it is when kl_div gets logarithms as its target: it takes them for"
-        " probabilities, and the logarithm of a negative number is NaN. The old code had an option"
-        " that tells it otherwise; has yours?",
+        "The result is NaN. One possible cause: kl_div gets logarithms as its target, but takes"
+        " them for probabilities, and the logarithm of a negative number is NaN. The old code sets"
+        " an option that says what the target is; does yours?",
         "1.2",
         partial(jsd, shares=(logarithm_as_target, logarithm_as_target)),
         partial(jsd, shares=(logarithm_as_target, kl_shares)),
@@ -2194,9 +2205,9 @@ def looked_up_in_parts(micro_batches: Parts, *, error: Exception) -> Tensor:
 ACCUMULATED_WAYS = (
     (
         "means_added",
-        "The bug is still there: your loss is that of the parts' means added up, so four parts"
-        " make it and its gradient about four times as large. How large should it be, however the"
-        " batch is cut?",
+        "The bug is still there: your loss is the sum of the parts' means, so four parts make it"
+        " and its gradient about four times as large. How large should it be, however the batch is"
+        " cut?",
         "2.2",
         *with_empty_parts(lambda parts, nothing: part_means(parts, nothing).sum())[:2],
     ),
@@ -2223,16 +2234,16 @@ ACCUMULATED_WAYS = (
     ),
     (
         "averaged_per_text",
-        "Your loss is that of a mean of each text's own mean: a token of a short text weighs more"
-        " than one of a long text. All tokens that count should weigh the same.",
+        "Your loss is the mean of the texts' own means: a token of a short text weighs more than"
+        " one of a long text. All tokens that count should weigh the same.",
         "2.2",
         lambda parts: part_means(filled(texts_of(parts)), NAN).mean(),
         lambda parts: part_means(texts_of(parts), 0.0).mean(),
     ),
     (
         "padding_learned",
-        "Positions that do not count are in your loss, as if token 0 were expected there. Has a"
-        " label of −100 been replaced? Which positions count?",
+        "Positions that do not count are in your loss, as if token 0 were expected there. Does your"
+        " code replace labels of −100? Which positions count?",
         "2.2",
         lambda parts: accumulated_loss([[of, labels.clamp_min(0)] for of, labels in parts]),
         lambda parts: (
@@ -2258,65 +2269,66 @@ ACCUMULATED_WAYS = (
             ("softmaxed_twice", "probabilities went through one more softmax.", [twice_softmaxed]),
             (
                 "epsilon_in_the_logarithm",
-                "where the student is sure, your numbers are those of probabilities that are kept"
-                " above some small number, or have it added.",
+                "where the student is sure, your numbers are those of code that adds a small number"
+                " to probabilities, or keeps them or their logarithms above a limit.",
                 GUARDED_LOGARITHMS,
             ),
         )
     ),
     (
         "weighted_by_texts",
-        "Each part weighs in your loss as much as it has texts. Two texts may hold two labels or"
-        " two hundred. What is the mean a mean of?",
+        "The weight of each part in your loss is its number of texts. Two texts may hold two labels"
+        " or two hundred. Over what should the mean be taken?",
         "2.2",
         *with_empty_parts(lambda parts, nothing: weighted(parts, len, nothing)),
     ),
     (
         "weighted_by_positions",
-        "Each part weighs in your loss as much as it has positions, those that do not count"
-        " included. What is the mean a mean of?",
+        "The weight of each part in your loss is its number of positions, including those that do"
+        " not count. Over what should the mean be taken?",
         "2.2",
         *with_empty_parts(lambda parts, nothing: weighted(parts, torch.numel, nothing)),
     ),
     (
         "empty_part_counted",
-        "Your loss is that of a divisor to which a part in which nothing counts adds 1. Such a"
-        " part adds nothing to the sum, and to the count it should add as much.",
+        "In your loss a part in which nothing counts adds 1 to the divisor. Such a part adds"
+        " nothing to the sum, and it should add nothing to the divisor either.",
         "2.2",
         lambda parts: total_over(parts, lambda labels: max(int(counted(labels)), 1)),
     ),
     (
         "nan_from_an_empty_part",
-        "Right as long as a label counts in each part. With a part without labels your loss is"
-        " NaN. A mean over nothing is NaN, and a weight of 0 does not make it go away. What does"
-        " such a part add to a sum?",
+        "Right as long as a label counts in each part. With a part in which none does, your loss is"
+        " NaN. A mean over nothing is NaN, and NaN times a weight of 0 is still NaN. What does such"
+        " a part add to a sum?",
         "2.2",
         partial(weighted, weight=lambda labels: (labels != IGNORED).sum(), nothing=NAN),
     ),
     (
         "divided_by_texts",
-        "Your loss is that of a sum divided by the number of texts: longer texts, larger loss.",
+        "Your loss equals a sum divided by the number of texts: the longer the texts, the larger"
+        " the loss.",
         "2.2",
         lambda parts: total_over(parts, len),
     ),
     (
         "divided_by_parts",
-        "Your loss is that of a sum divided by the number of parts. However the batch is cut, the"
-        " mean should be the same.",
+        "Your loss equals a sum divided by the number of parts. However the batch is cut, the mean"
+        " should be the same.",
         "2.2",
         lambda parts: total_over(parts, lambda labels: 1),
     ),
     (
         "divided_by_all_positions",
-        "Your loss is that of a sum divided by the number of all positions, ignored ones"
-        " included. How many terms does the sum have?",
+        "Your loss equals a sum divided by the number of all positions, also those that do not"
+        " count. How many terms does the sum have?",
         "2.2",
         lambda parts: total_over(parts, torch.numel),
     ),
     (
         "divided_by_one_count",
-        "Your loss is that of a sum divided by what counts in one part, as if it were all. What"
-        " is the mean a mean of?",
+        "Your loss equals the sum over all parts, divided by the number of labels that count in one"
+        " part. Over what should the mean be taken?",
         "2.2",
         *(
             lambda parts, at=at: (
@@ -2329,21 +2341,22 @@ ACCUMULATED_WAYS = (
     ),
     (
         "overwritten",
-        "Your loss is that of the last part's sum, divided by what counts in all parts. Is one of"
-        " your two sums overwritten in each part?",
+        "Your loss equals the sum of the last part, divided by the number of labels that count in"
+        " all parts. Is one of your two sums overwritten in each part?",
         "2.2",
         lambda parts: label_losses(*parts[-1]).sum() / sum(counted(y) for _, y in parts),
     ),
     (
         "divided_in_the_loop",
-        "What came first is divided again with every part, as by a division in the loop.",
+        "What came first is divided again with every part, as if the division stood inside the"
+        " loop.",
         "2.2",
         divided_again,
     ),
     (
         "divided_by_the_largest_count",
-        "Your loss is that of a sum divided by the count of the largest part. What is the mean a"
-        " mean of?",
+        "Your loss equals a sum divided by the count of the largest part alone. Over what should"
+        " the mean be taken?",
         "2.2",
         lambda parts: (
             total_over(parts, lambda labels: 1) * len(parts) / max(counted(y) for _, y in parts)
@@ -2351,31 +2364,31 @@ ACCUMULATED_WAYS = (
     ),
     (
         "labels_shifted",
-        "Your loss is that of logits compared with the label of the next position. Here labels[i]"
-        " is already what logits[i] predicts.",
+        "Your loss compares logits with the label of the next position. Here labels[i] is already"
+        " what logits[i] predicts.",
         "2.2",
         lambda parts: accumulated_loss([[of[:, :-1], labels[:, 1:]] for of, labels in parts]),
     ),
     (
         "running_average",
-        "Each part halves what came before it in your loss, so the later ones weigh more. A mean"
-        " of many things is no mean of two, made again and again.",
+        "In your loss each new part halves the weight of all parts before it, so the later ones"
+        " weigh more. The mean of many numbers is not the mean of two, taken again and again.",
         "2.2",
         partial(halved, from_zero=False),
         partial(halved, from_zero=True),
     ),
     (
         "later_parts_weigh_too_little",
-        "The first part weighs too much in your loss and what comes after it too little, as if a"
-        " running mean counted each new part twice before it is let in. What share of all that was"
-        " counted until then is the new part?",
+        "The first part weighs too much in your loss and later parts weigh too little, as if a"
+        " running mean counted each new part twice. By what must the count of the new part be"
+        " divided to give its share?",
         "2.2",
         counted_before_it_is_in,
     ),
     (
         "stopped_at_an_empty_part",
-        "All that comes after a part without labels is lost. Such a part adds nothing, and the next"
-        " one has its turn.",
+        "All that comes after a part in which nothing counts is lost. Such a part adds nothing, but"
+        " the parts after it still count.",
         "2.2",
         partial(until_empty, nothing=NAN),
         partial(until_empty, nothing=0.0),
@@ -2383,46 +2396,45 @@ ACCUMULATED_WAYS = (
     ),
     (
         "padded_with_a_token",
-        "Your loss is that of parts at one length whose labels are filled up with a token, and"
-        " not with the mark: positions that nobody wrote are in your mean.",
+        "Your loss is what comes out when parts are filled up to one length and the new labels are"
+        " a token, not the mark: positions that are in no text are in your mean.",
         "2.2",
         padded_with_zero,
     ),
     (
         "counted_after_the_shift",
-        "Your loss is that of a sum divided by the number of labels without the first of each"
-        " text, as if they had to be shifted. Here labels[i] is already what logits[i] predicts.",
+        "Your loss equals a sum divided by a count that leaves out the first label of each text, as"
+        " if labels had to be shifted. Here labels[i] is already what logits[i] predicts.",
         "2.2",
         lambda parts: total_over(parts, lambda labels: int(counted(labels[:, 1:]))),
     ),
     (
         "zeros_not_counted",
-        "Your loss is that of a sum divided by the number of losses that are not 0. A label that"
-        " the student is sure of may have a loss of 0, and counts. What says which positions"
-        " count?",
+        "Your loss equals a sum divided by the number of losses that are not 0. A label that the"
+        " student is sure of may have a loss of 0, but it counts. What says which positions count?",
         "2.2",
         over_nonzero,
     ),
     (
         "part_without_loss_skipped",
-        "A part whose losses add up to 0 does not count in your loss. Where the student is sure and"
-        " right it has such a part, and the labels in it count. What says whether something counts"
-        " in a part?",
+        "Your loss leaves out a part whose losses add up to 0. In such a part the student is sure"
+        " and right, but its labels count all the same. What says whether something counts in a"
+        " part?",
         "2.2",
         parts_without_loss_skipped,
     ),
     (
         "marked_parts_skipped",
-        "A part in which any position does not count is missing in your loss, with all of its"
-        " labels that do. What do `any()` and `all()` ask of a mask?",
+        "Your loss leaves out every part that has a position that does not count, and with it the"
+        " labels there that do count. What do `any()` and `all()` ask of a mask?",
         "2.2",
         *(partial(unmarked_alone, nothing=nothing) for nothing in (0.0, NAN, None)),
     ),
     (
         "token_zero_not_counted+epsilon_in_the_logarithm",
-        "At least two things are off. A label of 0 is a token as any other, and yours does not"
-        " count, or not everywhere. And where the student is sure, your numbers are those of"
-        " probabilities that are kept above some small number, or have it added.",
+        "At least two things are off. A label of 0 is a token like any other, but in your code it"
+        " does not count, or not everywhere. And where the student is sure, your numbers are those"
+        " of code that adds a small number to probabilities, or keeps them above a limit.",
         "2.2",
         *(
             partial(of, kernel=guarded_logarithm(epsilon, kept_above=above))
@@ -2436,7 +2448,8 @@ ACCUMULATED_WAYS = (
     ),
     (
         "token_zero_not_counted",
-        "A label of 0 is a token as any other, and yours does not count. Which labels do not?",
+        "A label of 0 is a token like any other, but in your code it does not count. Which labels"
+        " should not?",
         "2.2",
         lambda parts: accumulated_loss(without_zeros(parts)),
         lambda parts: accumulated_loss([part for part in parts if int(part[1].max()) > 0]),
@@ -2468,8 +2481,8 @@ ACCUMULATED_WAYS = (
     ),
     (
         "parts_do_not_fit",
-        "Right as long as all parts have the same shape. Others cannot be put together as they"
-        " are: each comes with its own B and L.",
+        "Right as long as all parts have the same shape. Parts of different shapes cannot be put"
+        " together as they are: each has its own B and L.",
         "2.2",
         in_one_piece,
         partial(in_one_piece, together=torch.stack),
@@ -2934,14 +2947,14 @@ CAUSES = {"a": "vocabulary", "b": "texts", "c": "logarithm", "d": "parts"}
 WHY = {
     ("a", "texts"): "Row a cannot be the texts: with half the length, a sum that is divided by the"
     " number of texts is half as large. Row a did not change.",
-    ("a", "logarithm"): "Row a cannot be the logarithm: without one, a sum of p·(log p − q) is"
-    " close to minus the teacher's entropy. Row a is above 0.",
+    ("a", "logarithm"): "Row a cannot be the logarithm: with q in place of log q, a sum of p·(log p"
+    " − q) is close to minus the teacher's entropy. Row a is above 0.",
     ("a", "parts"): "Row a cannot be the parts: in one piece that bug prints the right number, and"
     " in four pieces four times as much.",
     ("b", "vocabulary"): "Row b cannot be the vocabulary: one divisor too many makes a loss small."
     " Row b is larger than the right value.",
-    ("b", "logarithm"): "Row b cannot be the logarithm: without one, a sum of p·(log p − q) is"
-    " close to minus the teacher's entropy. Row b is above 0.",
+    ("b", "logarithm"): "Row b cannot be the logarithm: with q in place of log q, a sum of p·(log p"
+    " − q) is close to minus the teacher's entropy. Row b is above 0.",
     ("b", "parts"): "Row b cannot be the parts: in one piece that bug prints the right number.",
     ("c", "vocabulary"): "Row c cannot be the vocabulary: a divisor changes the size of a KL, not"
     " its sign.",
@@ -2989,8 +3002,8 @@ CHECKS = (
             ),
             Option(
                 "b",
-                "Heat makes a KL small, not exactly 0, and T² makes up for most of that. Did the"
-                " number change when T did?",
+                "A high temperature makes a KL small, not exactly 0, and T² makes up for most of"
+                " that. Did the number change when T did?",
                 SECTIONS["2.2"],
             ),
             Option("c", None, SECTIONS["1.2"]),
@@ -3032,8 +3045,8 @@ CHECKS = (
             Mistake(
                 "padding_forgotten",
                 VOCABULARY,
-                "That would be all if each position counted. The wrong divisor has the padding in"
-                " it too.",
+                "That would be right if each position counted. The wrong mean also runs over the"
+                " positions that do not count.",
                 SECTIONS["2.2"],
             ),
             Mistake(
@@ -3045,15 +3058,15 @@ CHECKS = (
             Mistake(
                 "rounded_down",
                 TEXTS * LENGTH * VOCABULARY // COUNTED,
-                "Your factor is right but for its rounding: it was cut off where the nearest whole"
-                " number is asked for.",
+                "Your factor is right except for its rounding: it was rounded down, but the task"
+                " asks for the nearest whole number.",
                 SECTIONS["2.2"],
             ),
             Mistake(
                 "padding_upside_down",
                 COUNTED * VOCABULARY / (TEXTS * LENGTH),
-                "The padding makes the wrong loss even smaller, and in your answer less so. Which"
-                " of the two counts belongs to which code?",
+                "The positions that do not count make the wrong loss even smaller, but your answer"
+                " says the opposite. By how many positions does each code divide?",
                 SECTIONS["2.2"],
             ),
             Mistake(
@@ -3065,29 +3078,30 @@ CHECKS = (
             Mistake(
                 "what_does_not_count",
                 TEXTS * LENGTH * VOCABULARY / (TEXTS * LENGTH - COUNTED),
-                "You divide by the number of positions that do not count. By which of the two does"
-                " the right code divide?",
+                "You divide by the number of positions that do not count. By which number of"
+                " positions does the right code divide?",
                 SECTIONS["2.2"],
             ),
             Mistake(
                 "texts_for_positions",
                 TEXTS * VOCABULARY,
-                "You compare numbers of texts. Both codes see positions: how many has the batch,"
+                "You compare numbers of texts. Both codes see positions: how many are in the batch,"
                 " and how many of them count?",
                 SECTIONS["2.2"],
             ),
             Mistake(
                 "divided_by_texts",
                 LENGTH * VOCABULARY,
-                "You let the right code divide by the number of texts. What is its mean a mean of?",
+                "You let the right code divide by the number of texts. Over what does it take the"
+                " mean?",
                 SECTIONS["2.2"],
             ),
             *(
                 Mistake(
                     "texts_once_more",
                     TEXTS * LENGTH * VOCABULARY / COUNTED * share,
-                    "The number of texts is in your factor on its own. Neither code divides by it;"
-                    " it is a part of the number of all positions, and no more.",
+                    "Your answer has the number of texts as one more factor or divisor. Neither"
+                    " code divides by it alone: it is only a part of the number of all positions.",
                     SECTIONS["2.2"],
                 )
                 for share in (TEXTS, 1 / TEXTS)
@@ -3095,8 +3109,8 @@ CHECKS = (
             Mistake(
                 "inverted",
                 COUNTED / (TEXTS * LENGTH * VOCABULARY),
-                "That is the wrong loss as a share of the right one. The question is asked the"
-                " other way round.",
+                "That is the wrong loss divided by the right one. The question is asked the other"
+                " way round.",
                 SECTIONS["2.2"],
             ),
         ),

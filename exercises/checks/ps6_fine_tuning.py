@@ -197,14 +197,15 @@ def encode(
 
 PROMPT_COUNTED = Wrong(
     "prompt_counted",
-    "Every token has itself as its label, the question's too: your student would learn to ask as"
-    " users ask. Which words did the assistant write?",
+    "What others wrote has labels too, the questions for example: your student would learn to ask"
+    " as users ask. Which tokens did the assistant write?",
     lambda piece, _: True,
 )
 HEADER = (
     "header_counted",
-    "What stands before an answer counts: the template writes <|start|>, the role and the line"
-    " break there, and the assistant goes on from them. It never has to write them.",
+    "The header before an answer has labels, all of it or a part. The template writes this header:"
+    " <|start|>, the role and the line break. The assistant goes on after it and never has to write"
+    " it.",
 )
 AFTER = (
     "line_after_the_end_counted",
@@ -213,55 +214,55 @@ AFTER = (
 )
 END_MASKED = (
     "end_masked",
-    "The assistant's words count, and the <|end|> after them does not. It writes that too; a"
-    " student that never learns it never stops. Which token tells whoever reads on that the turn"
-    " is over?",
+    "The <|end|> of the assistant's turns has no label, although the assistant writes it. A student"
+    " that never learns to write <|end|> never stops. Which token says that a turn is over?",
 )
 ONLY_LAST = (
     "only_one_turn",
-    "Not every answer of the assistant counts. Each of its turns is something that it wrote and"
-    " that there is to learn from.",
+    "Not every answer of the assistant counts. The assistant wrote each of its turns, so the"
+    " student should learn from each of them.",
 )
 EMPTY = (
     "empty_message_left_out",
-    "A message without a word is missing in your result, or its end does not count. Somebody had"
-    " the turn and said nothing: the template stands around that too, and whoever wrote the"
-    " <|end|> wrote it.",
+    "A message with an empty content is missing in your result, or it is an answer whose <|end|>"
+    " has no label. The template writes its tokens around an empty content too, and the assistant"
+    " ends an empty answer as it ends any other.",
 )
 LABELS_SHIFTED = (
     "labels_shifted",
-    "Your labels are one place too early: each is the token that comes next. Here"
-    " `labels[i]` belongs to `ids[i]`, and the loss of task 3 makes the shift. It would be"
-    " made twice.",
+    "Your labels are one place too early: at each place stands the label of the next token. Here"
+    " `labels[i]` belongs to `ids[i]`, and the loss of task 3 makes the shift. With your labels the"
+    " shift would be made twice.",
 )
 ALL_FROM_AN_ANSWER_ON = (
     "all_from_an_answer_on",
-    "From where an answer begins all counts, up to the end of the conversation. After an answer"
-    " others speak again, and the template writes.",
+    "From the beginning of an answer on, all that follows counts. After an answer others may speak"
+    " again, and the template writes. Where does an answer end?",
 )
 HEADER_AT_THE_END = (
     "header_at_the_end",
-    "`ids` ends with the header of an answer that is not there. That is what a prompt ends with"
-    " when the assistant is to write; here the conversation is over.",
+    "`ids` ends with the header of an answer that is not among the messages. A prompt ends with"
+    " such a header when the assistant is about to write. Here the conversation is over.",
 )
 TURNS = (
     "turns_taken_for_granted",
-    "Your result is that of telling the assistant's messages by their place in the list. Nobody"
-    " promised that two people take turns, or that a user begins. Each message says who wrote it.",
+    "Your result is what you get by telling from a message's place in the list whether it is the"
+    " assistant's. But user and assistant need not take turns, and a user need not begin. Each"
+    " message says who wrote it.",
 )
 
 
 TEMPLATE_BY_NUMBERS = (
     "template_by_numbers",
-    "A word of an answer does not count where it has the number of a part of the template: a line"
-    " break, or the name of a role. What the template put there, its place says, and not its"
-    " number.",
+    "Words of an answer do not count where the answer has tokens that the template has too: a line"
+    " break, or the name of a role. Whether the template wrote a token depends on its place, not on"
+    " its number.",
 )
 HEADER_IN_THE_TEXT = (
     "header_looked_for_in_the_text",
-    "Your labels are those of looking for the assistant's header in the finished text, and of"
-    ' finding one in what somebody said. A message may have the word "assistant" in it. Who'
-    " wrote which tokens, the messages say.",
+    "Your labels are what you get by searching the finished text for headers: one is found in what"
+    ' somebody said. A message may have the word "assistant" in it. Look in the messages for who'
+    " wrote which tokens.",
 )
 
 
@@ -408,14 +409,14 @@ ENCODE_MISCONCEPTIONS = (
         ),
         Wrong(
             "system_counted",
-            "All that the user did not write counts, the system's message too. There are more than"
-            " two roles; one of them is the student's.",
+            "The system's messages count too, as if each message that is not the user's were the"
+            " assistant's. There are more than two roles; one of them is the student's.",
             lambda piece, _: piece.role != "user" and piece.part in ("word", "end"),
         ),
         Wrong(
             "system_counted",
-            "All that the user did not write counts, the system's message too. There are more than"
-            " two roles; one of them is the student's.",
+            "The system's messages count too, as if each message that is not the user's were the"
+            " assistant's. There are more than two roles; one of them is the student's.",
             lambda piece, _: piece.role != "user",
         ),
         Wrong(*HEADER, by_parts("start", "role", "line", "word", "end")),
@@ -438,8 +439,8 @@ ENCODE_MISCONCEPTIONS = (
         ),
         Wrong(
             f"system_counted+{END_MASKED[0]}",
-            "At least two things are off. All that the user did not write counts, the system's"
-            f" message too. {END_MASKED[1]}",
+            "At least two things are off. The system's messages count too, as if each message that"
+            f" is not the user's were the assistant's. {END_MASKED[1]}",
             lambda piece, _: piece.role != "user" and piece.part == "word",
         ),
         Wrong(
@@ -449,8 +450,8 @@ ENCODE_MISCONCEPTIONS = (
         ),
         Wrong(
             "everyones_end_counted",
-            "The <|end|> of every message counts, the user's too. It is not the assistant that"
-            " ends a question.",
+            "The <|end|> of every message counts, the user's too. The assistant does not write the"
+            " <|end|> of a question.",
             lambda piece, every: WRITTEN(piece, every) or piece.part == "end",
         ),
         Wrong(*ONLY_LAST, only_turn(-1)),
@@ -467,20 +468,22 @@ ENCODE_MISCONCEPTIONS = (
         Wrong(*ALL_FROM_AN_ANSWER_ON, from_turn(-1)),
         Wrong(
             "found_by_their_numbers",
-            "Your labels are those of looking for the assistant's tokens by their numbers, and"
-            " the user's words have the same ones. Whose a token is, its place says.",
+            "Your labels are what you get by looking everywhere for the numbers of the assistant's"
+            " tokens. Users write the same words. Who wrote a token depends on its place, not on"
+            " its number.",
             as_words(True),
         ),
         Wrong(
             "found_by_their_numbers",
-            "Your labels are those of looking for the assistant's tokens by their numbers, and"
-            " the user's words have the same ones. Whose a token is, its place says.",
+            "Your labels are what you get by looking everywhere for the numbers of the assistant's"
+            " tokens. Users write the same words. Who wrote a token depends on its place, not on"
+            " its number.",
             as_words(False),
         ),
         Wrong(
             "token_zero_masked",
-            "0 is the number of a word like any other, and where the assistant writes it, yours"
-            " does not count. Is there a 0 in your code that stands for nothing, or for what does"
+            "Token 0 is a word like any other, but where the assistant writes it, it does not count"
+            ' in your labels. Is there a 0 in your code that stands for "nothing", or for what does'
             " not count?",
             not_as_a_word,
         ),
@@ -497,8 +500,8 @@ ENCODE_MISCONCEPTIONS = (
         *(
             Wrong(
                 "masked_with_another_number",
-                "The right tokens count, and the others have a label that is not −100. A loss takes"
-                " every other number for a token that should come.",
+                "The right tokens count, but the others have a label that is not −100. A loss takes"
+                " every other number for the token that should be predicted.",
                 number,
             )
             for number in (0, -1, 100, START, END, LINE)
@@ -509,26 +512,26 @@ ENCODE_MISCONCEPTIONS = (
         "without",
         Wrong(
             "line_after_the_end_missing",
-            "A token of the template is missing in `ids`: after each <|end|> comes a line break. A"
-            " student is to read conversations as it will meet them.",
+            "A token of the template is missing in `ids`: after each <|end|> comes a line break. In"
+            " training, a student should read conversations in the form that it will meet later.",
             ("after",),
         ),
         Wrong(
             "template_missing",
-            "`ids` has the words without the template's headers and line breaks. What is asked and"
-            " what is answered could not be told apart.",
+            "`ids` has the words without the template's headers and line breaks. A model that reads"
+            " this cannot tell questions from answers.",
             ("start", "role", "line", "end", "after"),
         ),
         Wrong(
             "template_missing",
-            "`ids` has the words without the template's headers and line breaks. What is asked and"
-            " what is answered could not be told apart.",
+            "`ids` has the words without the template's headers and line breaks. A model that reads"
+            " this cannot tell questions from answers.",
             ("start", "role", "line", "after"),
         ),
     ),
     Misconception(
         "pair_turned_round",
-        "Both are right, and in the wrong order: the ids come first.",
+        "Both are right, but in the wrong order: the ids come first.",
         FINE_TUNING,
         turned_round,
     ),
@@ -536,7 +539,8 @@ ENCODE_MISCONCEPTIONS = (
         Misconception(
             "part_of_the_template_missing",
             "Tokens of the template are missing in `ids`: three stand before each content, and two"
-            " behind it. A student is to read conversations as it will meet them.",
+            " after it. In training, a student should read conversations in the form that it will"
+            " meet later.",
             FINE_TUNING,
             partial(encode, without=parts),
         )
@@ -565,8 +569,8 @@ ENCODE_MISCONCEPTIONS = (
         "cut",
         Wrong(
             "line_after_the_end_missing",
-            "A token of the template is missing in `ids`: after each <|end|> comes a line break. A"
-            " student is to read conversations as it will meet them.",
+            "A token of the template is missing in `ids`: after each <|end|> comes a line break. In"
+            " training, a student should read conversations in the form that it will meet later.",
             1,
         ),
     ),
@@ -622,8 +626,8 @@ ENCODE_MISCONCEPTIONS = (
     ),
     Misconception(
         "ids_are_the_labels",
-        "Your ids have a −100 wherever your labels have one, as if both were one list."
-        " `labels = ids` gives a list a second name; it makes no second list.",
+        "Your ids have a −100 wherever your labels have one, as if both were one list. `labels ="
+        " ids` gives a list a second name; it does not make a second list.",
         FINE_TUNING,
         lambda messages: [encode(messages)[1]] * 2,
     ),
@@ -805,19 +809,19 @@ def masked_by_number(batch: dict[str, Tensor], pad_id: int) -> Tensor:
 LABELS_BY_NUMBER = (
     "end_masked_with_the_padding",
     "In your batch every label that is pad_id is −100. Where the end of text is the padding too,"
-    " the answers' own ends lose their labels, and the student never learns to stop. What was"
-    " added, the lengths of the rows say.",
+    " the answers' own ends lose their labels, and the student never learns to stop. The lengths of"
+    " the rows tell you what was added.",
 )
 MASK_BY_NUMBER = (
     "mask_made_of_numbers",
     "attention_mask is 0 wherever the token is pad_id. Where the end of text is the padding too,"
-    " ends that belong to the conversation become invisible. What was added, the lengths of the"
-    " rows say.",
+    " ends that belong to the conversation become invisible. The lengths of the rows tell you what"
+    " was added.",
 )
 SIDE_IGNORED = (
     "side_ignored",
-    "Every batch of yours is padded on the same side, whatever is asked for. What does your"
-    " function ask of `side`? And text that goes on needs its last token at the end of the row.",
+    "Every batch of yours is padded on the same side, whatever is asked for. How does your function"
+    " use `side`? To go on with a text, a model needs its last token at the end of the row.",
 )
 MASK_FROM_LABELS = (
     "mask_made_of_labels",
@@ -919,20 +923,20 @@ def longest_lost(
 PADDING_LABELS = (
     Wrong(
         "padding_counted",
-        "The padding's labels are pad_id, so the student learns to write padding, and the more"
-        " of it the shorter the row is. Nobody wrote it.",
+        "The padding's labels are pad_id, so the student learns to write padding, from short rows"
+        " most of all. Nobody wrote this padding, so it should not count.",
         lambda pad_id: pad_id,
     ),
     Wrong(
         "padding_labelled_with_another_number",
-        "The padding's labels are another number than −100. A loss takes it for a token that"
-        " should come.",
+        "The padding's labels are not −100 but another number. A loss takes this number for the"
+        " token that should be predicted.",
         lambda pad_id: 0,
     ),
     Wrong(
         "padding_labelled_with_another_number",
-        "The padding's labels are another number than −100. A loss takes it for a token that"
-        " should come.",
+        "The padding's labels are not −100 but another number. A loss takes this number for the"
+        " token that should be predicted.",
         lambda pad_id: -1,
     ),
 )
@@ -964,8 +968,8 @@ COLLATE_MISCONCEPTIONS = (
         "filler",
         Wrong(
             "zero_for_pad_id",
-            "Your rows are filled up with token 0, which is a word here. The padding has a number"
-            " of its own, and you are given it.",
+            "Your rows are filled up with token 0, which is a word here. Your function is given the"
+            " number that should fill them up.",
             lambda pad_id: 0,
         ),
         Wrong(
@@ -989,8 +993,8 @@ COLLATE_MISCONCEPTIONS = (
         *(
             Wrong(
                 "parts_on_different_sides",
-                "Ids, labels and mask of your batch are not filled up on the same side: a label no"
-                " longer stands beside its token.",
+                "Ids, labels and mask of your batch are not all filled up on the same side, so they"
+                " no longer fit together token by token.",
                 sides,
             )
             for sides in (
@@ -1006,16 +1010,16 @@ COLLATE_MISCONCEPTIONS = (
         "first",
         Wrong(
             "cut_to_the_shortest",
-            "All rows are as long as the shortest. The ends of the longer ones are lost, and their"
-            " answers stand there.",
+            "All rows of your batch are as long as the shortest row. The longer rows lose their"
+            " ends, and with them their answers.",
             shortest,
         ),
         *(
             Wrong(
                 "rows_in_another_order",
-                "The rows of your batch come in another order than they were given. Whoever has"
-                " something else beside them, such as the teacher's answers, finds another row"
-                " there.",
+                "The rows of your batch come in another order than they were given. Whoever keeps"
+                " something else in the given order, such as the teacher's answers, would pair it"
+                " with the wrong rows.",
                 order,
             )
             for order in (longest_first, lambda rows: longest_first(rows[::-1])[::-1])
@@ -1032,8 +1036,8 @@ COLLATE_MISCONCEPTIONS = (
         "finish",
         Wrong(
             "ids_as_labels",
-            "Your labels are the ids of the row, those that do not count too. Each row came with"
-            " labels of its own, in which the questions are marked.",
+            "Your labels are the ids of the row, also where nothing should count. Each row came"
+            " with labels of its own, in which the questions are masked.",
             finish(
                 "labels",
                 lambda batch, _: batch["input_ids"].where(batch["attention_mask"] > 0, IGNORED),
@@ -1041,16 +1045,16 @@ COLLATE_MISCONCEPTIONS = (
         ),
         Wrong(
             "labels_shifted",
-            "Your labels are one place too early: each is the token that comes next. In this set"
-            " `labels[i]` belongs to `ids[i]`; the loss of task 3 makes the shift.",
+            "Your labels are one place too early: at each place stands the label of the next token."
+            " In this set `labels[i]` belongs to `ids[i]`; the loss of task 3 makes the shift.",
             finish("labels", lambda batch, _: F.pad(batch["labels"][:, 1:], (0, 1), value=IGNORED)),
         ),
     ),
     *(
         Misconception(
             "rows_not_filled_up",
-            "Rows of different lengths do not make a tensor, and PyTorch refuses. What of them is"
-            " not filled up yet?",
+            "Rows of different lengths do not make a tensor, and PyTorch refuses. Is one of the"
+            " three parts not filled up yet?",
             FINE_TUNING,
             partial(not_filled_up, error=error),
         )
@@ -1065,8 +1069,8 @@ COLLATE_MISCONCEPTIONS = (
     *(
         Misconception(
             "rows_read_backwards",
-            "On the left your rows run backwards: a flip turns the order of their tokens round too."
-            " They are to be as they came, behind their padding.",
+            "Where the left is asked for, your rows run backwards: a flip turns the order of their"
+            " tokens round too. Each row should keep its order, and stand after its padding.",
             FINE_TUNING,
             wrong,
         )
@@ -1075,8 +1079,9 @@ COLLATE_MISCONCEPTIONS = (
     *(
         Misconception(
             "own_end_taken_for_padding",
-            "A row may end with the very token that is the padding, or begin with it, and yours has"
-            " a 0 in the mask there. What was added, the lengths of the rows say.",
+            "A row may begin or end with tokens of its own that equal pad_id. In your"
+            " attention_mask such a token has a 0. The lengths of the rows tell you what was"
+            " added.",
             FINE_TUNING,
             wrong,
         )
@@ -1085,8 +1090,9 @@ COLLATE_MISCONCEPTIONS = (
     *(
         Misconception(
             "longest_row_lost",
-            "The longest row is padding all over, or a part of it is. It needs none: with how many"
-            " tokens is it filled up? And `x[-n:]` with n = 0 is the whole of x.",
+            "The longest row is overwritten with padding, in all three tensors or in some. It needs"
+            " no padding: how many tokens does your code add to it? And `x[-n:]` with n = 0 is the"
+            " whole of x.",
             FINE_TUNING,
             partial(longest_lost, sides=sides, parts=parts),
         )
@@ -1106,9 +1112,9 @@ COLLATE_MISCONCEPTIONS = (
     *(
         Misconception(
             "mask_off_by_one",
-            "The `attention_mask` of a row has a 1 too many or too few, at the border between its"
-            " tokens and the padding. How many tokens has the row, and does the slice end before"
-            " its last number or with it?",
+            "The `attention_mask` of a row has one 1 too many or one too few, at the border between"
+            " its tokens and the padding. How many tokens does the row have? If you use a slice:"
+            " does it include its last number?",
             FINE_TUNING,
             partial(mask_off_by_one, by=by, sides=sides),
         )
@@ -1392,9 +1398,9 @@ def mean_square_of_probabilities(student: Tensor, teacher: Tensor) -> Tensor:
 
 ANOTHER_DIVERGENCE = (
     "another_divergence",
-    "The two models are compared by another measure of how far they are apart: of both divergences"
-    " together, or of squares, say. The task asks for one divergence alone. What does it weigh, and"
-    " by what?",
+    "The two models are compared by another measure of how far they are apart: both divergences"
+    " together, or squared differences, for example. The task asks for one divergence alone. What"
+    " does it weigh, and with which weights?",
 )
 ANOTHER_TEMPERATURE = (
     "another_temperature",
@@ -1691,8 +1697,8 @@ def viewed(
 
 ALL_POSITIONS = (
     "divided_by_all_positions",
-    "Your loss, or a term of it, is that of a sum divided by the number of all positions, so an"
-    " answer counts less the longer its question is. How many tokens does the sum have?",
+    "Your loss, or a term of it, is a sum divided by the number of all positions, so an answer"
+    " counts less if its question is longer. How many tokens are in the sum?",
 )
 ROW_MEANS = (
     "mean_of_row_means",
@@ -1702,12 +1708,12 @@ ROW_MEANS = (
 )
 PER_ROW = (
     "divided_by_rows",
-    "Your loss, or a term of it, is that of a sum divided by the number of rows, so long answers"
-    " make it, and the step with it, larger. The loss is counted per token.",
+    "Your loss, or a term of it, is a sum divided by the number of rows, which makes it, and the"
+    " step with it, larger for long answers. The task asks for a mean over tokens.",
 )
 SUMMED = (
     "summed",
-    "Your loss, or a term of it, is that of a sum where the mean belongs: it grows with every"
+    "Your loss, or a term of it, is a sum where the task asks for a mean: it grows with every"
     " answer in the batch.",
 )
 MEANS = (
@@ -1719,8 +1725,9 @@ MEANS = (
 )
 KD_OVER_ALL = (
     "kd_over_the_prompt",
-    "The teacher's term counts where nobody answers, prompt and padding too. Then λ no longer"
-    " weighs two opinions about the answer. The mask belongs to both terms.",
+    "The teacher's term counts tokens that belong to no answer, those of the prompt and the padding"
+    " too. Then λ no longer balances two terms over the same tokens. The mask belongs to both"
+    " terms.",
 )
 KD_OVER_THE_PROMPT = tuple(
     Wrong(*KD_OVER_ALL, mean) for mean in (mean_of_all, all_over_some, all_over_rows, sum_of_all)
@@ -1728,29 +1735,29 @@ KD_OVER_THE_PROMPT = tuple(
 KD_BETWEEN = tuple(
     Wrong(
         "everything_between",
-        "The teacher's term is that of all tokens from the first that counts in a row to the last."
-        " Between two answers there may be a question, which does not count.",
+        "The teacher's term counts all tokens of a row, from the first that has a label to the"
+        " last. Between two answers there may be a question, which does not count.",
         mean,
     )
     for mean in (mean_between, between_over_some)
 )
 LM_OVER_ALL = Wrong(
     "ignored_label_as_token_zero",
-    "Where a label is −100 your loss is that of expecting token 0. Select the positions that"
-    " count before you look anything up.",
+    "Where a label is −100, your loss is computed as if the label were token 0. Select the"
+    " positions that count before you look anything up.",
     mean_of_all,
     FORMULA,
 )
 FIRST_LOST = (
     "both_must_count",
-    "The first token of each answer is missing in your loss, or in a term of it: what is before it"
-    " does not count, and need not. Of a pair only the token that is predicted has to count.",
+    "The first token of each answer is missing in your loss, or in a term of it. The token before"
+    " it does not count, and it need not: only the token that is predicted has to count.",
 )
 SHIFTS = (
     Wrong(
         "not_shifted",
         "Your loss compares the logits at each token with that token itself, which the model has"
-        " just read. Here nothing is shifted yet: what do the logits at i predict?",
+        " just read. The labels are not shifted yet: what do the logits at i predict?",
         own_ones,
         FORMULA,
     ),
@@ -1763,8 +1770,8 @@ SHIFTS = (
     ),
     Wrong(
         "shifted_the_wrong_way",
-        "Your loss compares the logits at each token with the label before it, which the model"
-        " has read long ago. What do the logits at i predict?",
+        "Your loss compares the logits at each token with the label before it, whose token the"
+        " model has already read. What do the logits at i predict?",
         ones_before,
         FORMULA,
     ),
@@ -1772,8 +1779,9 @@ SHIFTS = (
 KD_SHIFTS = (
     Wrong(
         "kd_not_shifted",
-        "The labels' term is right. The teacher's leaves out the prediction of an answer's first"
-        " token and counts what follows its end. Where is each token of an answer predicted?",
+        "The labels' term is right. The teacher's term leaves out the prediction of an answer's"
+        " first token and counts the prediction of what follows its end. Where is each token of an"
+        " answer predicted?",
         own_ones,
         FORMULA,
     ),
@@ -1795,49 +1803,51 @@ KINDS = (
     ),
     Wrong(
         "cross_entropy",
-        "Your loss is not that of the labels alone when student and teacher agree: the teacher's"
-        " entropy is still in it.",
+        "When student and teacher agree, the teacher's term should be 0, and yours is not: the"
+        " teacher's entropy is still in it.",
         soft_cross_entropy,
         SECTIONS["1.2"],
     ),
     Wrong(
         "vocabulary_mean",
-        "The teacher's term is too small by the size of the vocabulary. Is there a mean over the"
-        " classes, where a divergence adds them up?",
+        "The teacher's term is too small: it is divided by the size of the vocabulary. Is there a"
+        " mean over the classes, where a divergence is a sum over them?",
         class_mean,
         SECTIONS["1.2"],
     ),
     Wrong(
         "likeliest_token_alone",
-        "Your teacher's term is that of the teacher's likeliest token alone. What does the"
-        " teacher say of all others?",
+        "Your teacher's term uses the teacher's likeliest token alone. What does the teacher say"
+        " about all the other tokens?",
         of_argmax,
         SECTIONS["1.1"],
     ),
     Wrong(
         "log_target_missing",
-        "The result is NaN. So it is when kl_div gets logarithms, or logits, as its target: it"
+        "The result is NaN. This happens when kl_div gets logarithms, or logits, as its target: it"
         " takes them for probabilities unless it is told otherwise, and the logarithm of a negative"
-        " number is NaN. Is yours called so?",
+        " number is NaN. Do you call it in this way?",
         taken_for_probabilities(log_softmaxed),
         FORMULA,
     ),
 )
 TARGET_FORM = (
     "target_not_in_the_form",
-    "Your teacher's term is one in which probabilities stand where logarithms belong, or logits"
-    " where either does. What are the two arguments of your kl_div, and what does it take them"
-    " for?",
+    "In your teacher's term probabilities stand where their logarithms belong, or logits stand"
+    " where one of these belongs. What are the two arguments of your kl_div, and what does it take"
+    " each of them for?",
 )
 SOFTMAXED_TWICE = (
     "softmaxed_twice",
-    "A model looks unsure in your loss however sure it is, as if its probabilities were taken for"
-    " logits and went through one more softmax. Which of the two does each of your functions take?",
+    "In your loss a model looks unsure, however sure it is, as if its probabilities were taken for"
+    " logits and went through one more softmax. Does each of your functions expect logits or"
+    " probabilities?",
 )
 OTHER_WEIGHTS = (
     "other_weights",
-    "Both terms are right, and their weights in your loss are not: the labels' term has a weight of"
-    " 1, the teacher's one of λ. Write your loss out for λ = 0, and then for λ = 1.",
+    "Both terms are right, but their weights in your loss are not: the labels' term should have a"
+    " weight of 1, and the teacher's term a weight of λ. Write your loss out for λ = 0, and then"
+    " for λ = 1.",
 )
 WEIGHTS = (
     Wrong(
@@ -1854,14 +1864,14 @@ WEIGHTS = (
     ),
     Wrong(
         "lambda_as_alpha",
-        "Your loss is (1 − λ) of one term and λ of the other. In the additive form the labels"
-        " keep their whole weight.",
+        "Your loss weighs one term by 1 − λ and the other by λ. In the formula of the task the"
+        " labels' term keeps its whole weight.",
         lambda lam: (1 - lam, lam),
         FORMULA,
     ),
     Wrong(
         "teacher_forgotten",
-        "This is the labels' term alone. Where does the teacher come in?",
+        "Your loss is the labels' term alone. Where does the teacher come in?",
         lambda lam: (1.0, 0.0),
     ),
     Wrong(
@@ -1873,21 +1883,21 @@ WEIGHTS = (
     ),
     Wrong(
         "labels_forgotten",
-        "This is the teacher's term alone. Where do the labels come in?",
+        "Your loss is the teacher's term alone. Where do the labels come in?",
         lambda lam: (0.0, lam),
     ),
     Wrong(
         "penalty_subtracted",
-        "The teacher's term lowers your loss, so that your student is paid for leaving its"
-        " teacher.",
+        "The teacher's term is subtracted in your loss, so your student is rewarded for moving"
+        " away from its teacher.",
         lambda lam: (1.0, -lam),
         FORMULA,
     ),
 )
 ZERO_LEFT_OUT = (
     "token_zero_not_counted",
-    "0 is the number of a word like any other, and its positions do not count in your loss."
-    " Only −100 marks what does not count.",
+    "Token 0 is a word like any other, but where it is the label, the position does not count in"
+    " your loss. Only −100 marks what does not count.",
 )
 FEW = (MEANS[0], MEANS[1], MEANS[3], MEANS[4])
 LOSS_MISCONCEPTIONS = (
@@ -1905,9 +1915,9 @@ LOSS_MISCONCEPTIONS = (
     *(
         Misconception(
             "first_of_each_row_lost",
-            "In each row the first token that is predicted and counts is missing in your loss, and"
-            " the first token of a later answer is not. What nothing predicts is the row's token at"
-            " place 0, whether it has a label or not.",
+            "In each row your loss leaves out the first token that has a label and is predicted;"
+            " later answers are complete. Nothing predicts the row's token at place 0, whether it"
+            " has a label or not. All later tokens are predicted.",
             FORMULA,
             partial(answer_loss, aligned=first_of_rows_lost, mean=mean),
         )
@@ -1933,16 +1943,17 @@ LOSS_MISCONCEPTIONS = (
         Wrong(
             "rolled_round",
             "The label of a row's first token counts in your loss, with the logits at the row's"
-            " end. Nothing predicts a row's first token; and roll() drops none.",
+            " end. Nothing predicts a row's first token; and roll() moves it to the end instead of"
+            " dropping it.",
             rolled,
             FORMULA,
         ),
         *(
             Wrong(
                 "shifted_while_flat",
-                "Your loss is that of a shift with all rows in one: the logits at a row's end are"
-                " compared with the first token of the next row. Which axis is to be shifted, and"
-                " when?",
+                "Your loss is what you get by joining all rows into one before the shift: the"
+                " logits at a row's end are compared with the first token of the next row. Which"
+                " axis is to be shifted, and when?",
                 way,
                 FORMULA,
             )
@@ -1971,8 +1982,8 @@ LOSS_MISCONCEPTIONS = (
         Wrong(*SOFTMAXED_TWICE, lambda q, y: label_losses(q.softmax(-1), y), SECTIONS["1.1"]),
         Wrong(
             "labels_smoothed",
-            "The labels' term is that of labels that are smoothed, as if a part of each stood on"
-            " all tokens alike. That is of use elsewhere; asked for is −log q(y) alone.",
+            "Your labels' term uses smoothed labels: a part of each label is spread evenly over all"
+            " tokens. That is useful elsewhere, but the task asks for −log q(y) alone.",
             smoothed_losses,
             SECTIONS["1.1"],
         ),
@@ -1993,8 +2004,9 @@ LOSS_MISCONCEPTIONS = (
     *(
         Misconception(
             "softmax_on_another_axis",
-            "Your loss is that of a softmax over another axis than the vocabulary. Which axis of"
-            " [B, L, V] is that, and which is it when the positions that count are taken out?",
+            "Your loss is what you get with a softmax over another axis than the vocabulary. Which"
+            " axis of [B, L, V] is the vocabulary? And which axis is it after the positions that"
+            " count are taken out?",
             FORMULA,
             partial(answer_loss, kd=along(axis, both), aligned=aligned, **options),
         )
@@ -2008,9 +2020,9 @@ LOSS_MISCONCEPTIONS = (
     *(
         Misconception(
             "epsilon_in_the_logarithm",
-            "Your loss is that of probabilities that something small is added to, or that are kept"
-            " above it, before their logarithm is taken. Where the student is surely wrong this"
-            " hides how wrong it is. log_softmax() needs no such help.",
+            "Your loss is what you get if something small is added to the probabilities, or is"
+            " their lower limit, before their logarithm is taken. Where the student is surely"
+            " wrong, this hides how wrong it is. log_softmax() needs no such help.",
             FORMULA,
             partial(answer_loss, **changed),
         )
@@ -2035,8 +2047,8 @@ LOSS_MISCONCEPTIONS = (
         "kd",
         Wrong(
             "in_bits",
-            "Your teacher's term is in bits, and the labels' term is not. The formula has one kind"
-            " of logarithm.",
+            "Your teacher's term is in bits, and the labels' term is in nats. The formula has one"
+            " kind of logarithm.",
             in_bits,
             SECTIONS["1.2"],
         ),
@@ -2044,8 +2056,8 @@ LOSS_MISCONCEPTIONS = (
     *(
         Misconception(
             "divided_twice",
-            "Your loss, or a term of it, is a mean that is divided by the number of tokens once"
-            " more.",
+            "Your loss, or a term of it, is a mean that is divided by the number of tokens a second"
+            " time.",
             FORMULA,
             partial(answer_loss, **{of: divided_twice}),
         )
@@ -2053,8 +2065,8 @@ LOSS_MISCONCEPTIONS = (
     ),
     Misconception(
         "student_detached_from_the_teacher+gradient_into_the_teacher",
-        "At least two things are off. The loss is right, and from the teacher's term no gradient"
-        " reaches the student. It flows into the teacher instead. Which of the two models is to be"
+        "At least two things are off. The loss is right, but no gradient reaches the student from"
+        " the teacher's term. It flows into the teacher instead. Which of the two models is to be"
         " cut off there?",
         FORMULA,
         partial(answer_loss, held=(False, True), leak=True),
@@ -2078,7 +2090,7 @@ LOSS_MISCONCEPTIONS = (
         Misconception(
             "first_label_in_the_divisor",
             "Your loss, or a term of it, is too small, as if its divisor counted labels that its"
-            " sum does not have: nothing predicts the first token of a row. What is counted,"
+            " sum does not have: nothing predicts the first token of a row. Are labels counted"
             " before the shift or after it?",
             FORMULA,
             partial(with_first_counted, of=mean),
@@ -2115,7 +2127,7 @@ LOSS_MISCONCEPTIONS = (
     Misconception(
         "view_of_a_slice",
         "A slice of several rows does not lie in one piece in memory, and view() needs that. The"
-        " exception says what does not.",
+        " exception names a function that works without it.",
         FORMULA,
         viewed,
     ),
@@ -2131,15 +2143,15 @@ LOSS_MISCONCEPTIONS = (
     ),
     Misconception(
         "gradient_into_the_teacher",
-        "The loss is right, and its gradient flows into the teacher too, so that the teacher would"
-        " learn to agree with its student. What cuts a tensor off from the graph?",
+        "The loss is right, but its gradient flows into the teacher too, so the teacher would learn"
+        " to agree with its student. What cuts a tensor off from the graph?",
         FORMULA,
         partial(answer_loss, leak=True),
     ),
     Misconception(
         "no_gradient_at_all",
-        "The loss is right, and no gradient flows from it: backward() has nothing to follow. Is it"
-        " a plain number, or was the student cut off?",
+        "The loss is right, but no gradient flows from it: backward() has nothing to follow. Is"
+        " your loss a plain number, or was the student cut off?",
         FORMULA,
         partial(answer_loss, cut=True),
     ),
@@ -2148,15 +2160,15 @@ LOSS_MISCONCEPTIONS = (
         "held",
         Wrong(
             "student_detached_from_the_teacher",
-            "The loss is right, and the student follows the labels' term alone: from the teacher's"
-            " no gradient reaches it. Which of the two models is to be cut off there?",
+            "The loss is right, but the student follows the labels' term alone: no gradient reaches"
+            " it from the teacher's term. Which of the two models is to be cut off there?",
             (False, True),
             FORMULA,
         ),
         Wrong(
             "student_detached_from_the_labels",
-            "The loss is right, and the student follows the teacher's term alone: from the labels'"
-            " no gradient reaches it. Whose logits are they there?",
+            "The loss is right, but the student follows the teacher's term alone: no gradient"
+            " reaches it from the labels' term. Whose logits does that term use?",
             (True, False),
             FORMULA,
         ),
@@ -2652,63 +2664,65 @@ def stripped_of_marks(written: list[int], answer: list[int]) -> float:
 
 AFTER_END = (
     "text_goes_on_at_the_end",
-    "In the text that you compare stands the end of text, or what the model wrote after it. The"
-    " model goes on because nothing stops it; its answer was over, and the end is no part of it.",
+    "The text that you compare includes the end of text, or what the model wrote after it. The"
+    " model goes on because nothing stops it, but its answer was over, and the end does not belong"
+    " to it.",
 )
 NOTHING_RIGHT = (
     "nothing_is_right",
-    "No answer is right to you, not even where the model writes just what is asked for. Print the"
-    " two texts that you compare. Is the prompt in one of them? Does an end of text that stands"
-    " in the prompt cut it off? And what has the model read when it writes?",
+    "Your function takes no answer for right, not even where the model writes just what is asked"
+    " for. Print the two texts that you compare. Is the prompt in one of them? Does an end of text"
+    " that stands in the prompt cut it off? And what has the model read when it writes?",
 )
 PER_TOKEN = (
     "per_token",
     "An answer that is nearly right earns nearly all in your number, as if tokens were counted."
-    " Asked for the water at six, half an answer is of no use: the task asks for the share of"
-    " *answers*.",
+    " When somebody asks for the water at six, half an answer is of no use: the task asks for the"
+    " share of *answers*.",
 )
 TOLD = (
     "read_the_right_answer",
-    "Your number is that of a model which reads the right answer while it is examined: each token"
-    " is predicted after the right ones before it. Asked by a user it has nothing but its own"
+    "Your number is what you get if the model reads the right answer while it is tested: each token"
+    " is predicted after the right tokens before it. When a user asks, the model has only its own"
     " words to go on from.",
 )
 SPACES = (
     "spaces_compared",
-    "Answers that are the same but for spaces or line breaks around them are wrong to you. The"
-    " task compares what is written without either, before it and after it, on both sides.",
+    "Some answers differ from the right ones only in the spaces or line breaks around them, and"
+    " your function takes them for wrong. Remove both kinds, before the text and after it, from"
+    " both texts.",
 )
 CONTAINED = (
     "part_of_it_is_enough",
-    "Of two texts that agree in a part alone, one is right to you. The task asks for the same"
-    " text, and no other.",
+    "Your function takes an answer for right if the two texts agree only in part. The task asks for"
+    " the same text, and no other.",
 )
 ONE_QUESTION = (
     "one_question_alone",
-    "Your number is that of one question. What happens to the others? Look at where your return"
-    " stands, and at what is added up.",
+    "Your number depends on one question alone. What happens to the others? Look at where your"
+    " return stands, and at what is added up.",
 )
 AT_A_LINE = (
     "over_at_a_line_break",
-    "Your number is that of texts that are over at a line break too, and one may stand at the"
-    " beginning or within. Only <|end|> ends an answer.",
+    "Your number is what you get if an answer ends at a line break too. But a line break may stand"
+    " at its beginning or within it. Only <|end|> ends an answer.",
 )
 LOOKED_FOR = (
     "answer_looked_for_in_the_text",
-    "Your number is that of looking for the answer in the whole text, after a header of the"
+    "Your number is what you get by looking for the answer in the whole text, after a header of the"
     " assistant. A prompt may have earlier turns, and a model that nothing stops may write such a"
     " header itself. Where does the prompt end?",
 )
 PADDED = (
     "longest_prompts_alone",
-    "Of prompts of unequal length only the longest are answered in your number, as if the others"
-    " were filled up before the model reads them. This model is given no mask: what fills a row up"
-    " is text to it.",
+    "If prompts differ in length, only the longest are answered in your number, as if the others"
+    " were filled up before the model reads them. This model is given no mask, so it reads padding"
+    " as text.",
 )
 TOO_FEW = Wrong(
     "one_token_too_few",
-    "An answer of exactly `most` tokens is wrong to you. Is it cut short, or asked for an end that"
-    " it has no room for?",
+    "Your function takes an answer of exactly `most` tokens for wrong. Is it cut short, or does"
+    " your code ask for an end that it has no room for?",
     one_fewer,
 )
 SHARES = (
@@ -2719,8 +2733,8 @@ SHARES = (
     ),
     Wrong(
         "not_divided",
-        "Your number is that of the right answers. A share is that count over something; over"
-        " what?",
+        "Your number is the number of right answers. A share is that number divided by another"
+        " one: by which?",
         total,
     ),
     Wrong(*ONE_QUESTION, of_first),
@@ -2731,9 +2745,9 @@ STRICT = (
     Wrong(*SPACES, spaces_matter),
     Wrong(
         "tokens_compared",
-        "Texts that are the same are different to you where their tokens differ, and there are"
-        ' several ways to write one text: " noon", and "noon" after a line break. Compare the'
-        " texts.",
+        "Your function takes texts for different where their tokens differ. But there are several"
+        ' ways to write one text: " high" and " water" together are the same text as " high water".'
+        " Compare the texts.",
         tokens_the_same,
     ),
     Wrong(*CONTAINED, contained),
@@ -2755,21 +2769,21 @@ ACCURACY_MISCONCEPTIONS = (
         Wrong(*AT_A_LINE, cut_at_line),
         Wrong(
             "over_at_a_header",
-            "Your number is that of texts that are over at a <|start|>, or lose it. A model may"
-            " write one where it should not, and its text is then another. Only <|end|> ends an"
-            " answer.",
+            "Your number is what you get if an answer ends at a <|start|> too, or if that token is"
+            " removed. A model may write <|start|> where it should not, and then its text is"
+            " another. Only <|end|> ends an answer.",
             cut_at_start,
         ),
         Wrong(
             "over_at_a_repeated_token",
-            "Your number is that of texts that are over where a token comes twice in a row. A word"
-            " or a line break may. Only <|end|> ends an answer.",
+            "Your number is what you get if an answer ends where a token comes twice in a row. A"
+            " word or a line break may come twice. Only <|end|> ends an answer.",
             cut_at_repetition,
         ),
         *(
             Wrong(
                 "text_without_an_end",
-                "The end of text is looked for where there is none: a model may write `most`"
+                "Your code looks for the end of text where there is none: a model may write `most`"
                 " tokens without one, and all of them are its answer then.",
                 partial(end_looked_for, error=error),
             )
@@ -2783,13 +2797,14 @@ ACCURACY_MISCONCEPTIONS = (
         TOO_FEW,
         Wrong(
             "prompt_does_not_grow",
-            "An answer is right to you only where one token may be written. What has your model"
-            " read when it is asked for the second one?",
+            "Your function takes an answer for right only where one token may be written. What has"
+            " the model read when it is asked for the second one?",
             first_again,
         ),
         Wrong(
             "one_token_too_many",
-            "Your number is that of a model that writes more tokens than it may: one, or several.",
+            "Your number is what you get if the model may write more than `most` tokens: one more,"
+            " or several.",
             one_more,
         ),
     ),
@@ -2806,7 +2821,8 @@ ACCURACY_MISCONCEPTIONS = (
         *(
             Wrong(
                 "all_spaces_dropped",
-                "Spaces or line breaks within the text are forgiven too. Only those around it are.",
+                "Spaces or line breaks within a text are forgiven too. The task forgives only those"
+                " around it.",
                 the_same(change),
             )
             for change in (
@@ -2819,14 +2835,14 @@ ACCURACY_MISCONCEPTIONS = (
         Wrong(*CONTAINED, contained_the_other_way),
         Wrong(
             "capitals_forgiven",
-            "Capital and small letters are the same to you. The task forgives what stands around a"
-            " text, and nothing in it.",
+            "Your function takes capital and small letters for the same. The task forgives spaces"
+            " and line breaks around a text, and nothing in it.",
             case_forgiven,
         ),
         Wrong(
             "first_token_alone",
-            "An answer that begins well is right to you, as if the first token alone were"
-            " compared.",
+            "Your function takes an answer for right if it begins well, as if the first token alone"
+            " were compared.",
             first_token,
         ),
         Wrong(*PER_TOKEN, share),
@@ -2842,9 +2858,10 @@ ACCURACY_MISCONCEPTIONS = (
     *(
         Misconception(
             "answer_at_hand",
-            "Your number is that of a model which is examined with the right answer at hand: it"
-            " writes about as many tokens as that has, or reads it while it writes. One that would"
-            " have gone on talking is right to you. Whoever asks does not know the answer yet.",
+            "Your number is what you get if the right answer is used while the model writes: the"
+            " model writes about as many tokens as that answer has, or reads it. Even a model that"
+            " would have gone on talking counts as right. Whoever asks does not know the answer"
+            " yet.",
             FINE_TUNING,
             wrong,
         )
@@ -2863,8 +2880,8 @@ ACCURACY_MISCONCEPTIONS = (
     *(
         Misconception(
             "letters_of_the_mark_stripped",
-            "Your number is that of texts that lose letters where they begin or end. strip() and"
-            " rstrip() take what they are given for a set of characters and not for a word, and"
+            "Your number is what you get if texts lose letters at their beginning or end. strip()"
+            " and rstrip() take their argument for a set of characters and not for a word, and"
             " <|end|> has letters that a text may end with too.",
             FINE_TUNING,
             partial(accuracy, cut=cut, judge=partial(letters_stripped, strip)),
@@ -2884,8 +2901,8 @@ ACCURACY_MISCONCEPTIONS = (
     *(
         Misconception(
             "asked_twice_counted_once",
-            "A question that is asked twice counts once in your number, as if results were kept by"
-            " what was asked. The share is one of all questions.",
+            "A question that is asked twice counts once in your number, as if results were stored"
+            " by question. The share is one of all questions in the list.",
             FINE_TUNING,
             wrong,
         )
@@ -2905,7 +2922,7 @@ ACCURACY_MISCONCEPTIONS = (
         *SHARES,
         Wrong(
             "all_or_nothing",
-            "Your number is 1 when all answers are right, and 0 otherwise. The task asks for the"
+            "Your number is 1 when no answer is wrong, and 0 otherwise. The task asks for the"
             " share that is right.",
             all_or_nothing,
         ),
@@ -2917,7 +2934,7 @@ ACCURACY_MISCONCEPTIONS = (
         ),
         Wrong(
             "wrong_ones_counted",
-            "This is the share of answers that are wrong.",
+            "Your number is the share of answers that are wrong.",
             errors,
         ),
         Wrong(
@@ -3455,63 +3472,68 @@ def on_policy_step(
 STEP_COUNTS = (
     Wrong(
         "text_after_the_end_counted",
-        "What stands after the end of text counts. The student was never to write it: `write` goes"
-        " on because nothing stops it. Where does a text end, and what of it is the last to count?",
+        "What stands after the first `END` of a text counts. The student was never to write it:"
+        " `write` goes on because nothing stops it. Where does a text end, and which of its tokens"
+        " is the last to count?",
         all_of_it,
     ),
     Wrong(
         "text_after_the_end_counted",
-        "What stands after the end of text counts. The student was never to write it: `write` goes"
-        " on because nothing stops it. Where does a text end, and what of it is the last to count?",
+        "What stands after the first `END` of a text counts. The student was never to write it:"
+        " `write` goes on because nothing stops it. Where does a text end, and which of its tokens"
+        " is the last to count?",
         up_to_last_end,
     ),
     Wrong(
         "end_not_counted",
-        "The text counts up to its end, and the end itself does not. Whether to stop is something"
-        " that the teacher has a view on too.",
+        "The text counts up to its end, but the end itself does not. The teacher also has a view on"
+        " whether the student should stop there.",
         before_end,
     ),
     Wrong(
         "ends_left_out",
-        "The ends of text do not count in your step, and what comes after them does. An end is"
+        "No `END` counts in your step, and what comes after the first one does. The first `END` is"
         " part of what was written; what comes after it is not.",
         ends_left_out,
     ),
     Wrong(
         "prompt_counted",
-        "The prompt counts. The student did not write it, so there is nothing of its own to"
-        " correct.",
+        "The prompt's tokens count in your step. The student did not write them, so there is"
+        " nothing to correct.",
         with_prompt,
     ),
     Wrong(
         "prompt_counted",
-        "The prompt counts. The student did not write it, so there is nothing of its own to"
-        " correct.",
+        "The prompt's tokens count in your step. The student did not write them, so there is"
+        " nothing to correct.",
         everything,
     ),
     Wrong(
         "prompts_own_end",
-        "Nothing or next to nothing of what the student wrote counts in your step. Is the end of"
-        " text in the prompt taken for the answer's? Look in what the student wrote.",
+        "Nothing, or almost nothing, of what the student wrote counts in your step. Does your code"
+        " take the `END` in the prompt for that of the answer? Look only in what the student"
+        " wrote.",
         up_to_any_end,
     ),
     Wrong(
         "prompts_own_end",
-        "Nothing or next to nothing of what the student wrote counts in your step. Is the end of"
-        " text in the prompt taken for the answer's? Look in what the student wrote.",
+        "Nothing, or almost nothing, of what the student wrote counts in your step. Does your code"
+        " take the `END` in the prompt for that of the answer? Look only in what the student"
+        " wrote.",
         prompt_up_to_end,
     ),
 )
 NO_END = (
     "text_without_an_end",
-    "A text without an END is not treated as it should be: `write` stops after some tokens,"
-    " whether the student has ended or not, and all of them count. What does your code find where"
+    "A text without an END is not treated as it should be: `write` stops after some tokens even if"
+    " the student has written no END, and then all of them count. What does your code find where"
     " there is no END?",
 )
 END_FIRST = (
     "end_that_comes_first",
-    "A text may begin with its END, and that is all of it. Yours is not treated so: its place is"
-    " 0, which an `if` takes for False, and before it stands nothing.",
+    "A text may begin with its END. Then this END is the whole text, and it counts; your step"
+    " treats such a text in another way. The place of this END is 0, which an `if` takes for"
+    " False.",
 )
 MORE_COUNTS = (
     *(Wrong(*NO_END, way) for way in (first_if_endless, none_if_endless, but_last_if_endless)),
@@ -3520,14 +3542,14 @@ MORE_COUNTS = (
     *(Wrong(*END_FIRST, way) for way in (all_if_end_first, none_if_end_first)),
     Wrong(
         "token_zero_not_counted",
-        "0 is the number of a token like any other, and where the student wrote it, it does not"
-        " count in your step. Is there a 0 in your code that stands for padding?",
+        "Token 0 is a token like any other, but where the student wrote it, it does not count in"
+        " your step. Is there a 0 in your code that stands for padding?",
         zero_left_out_of,
     ),
     Wrong(
         "first_token_not_counted",
         "The first token of each text does not count in your step. The student wrote it as it wrote"
-        " the others. From where is it predicted?",
+        " the others. Which logits predict it?",
         first_left_out,
     ),
 )
@@ -3543,30 +3565,30 @@ STEP_SHIFTS = (
 STEP_LOSSES = (
     Wrong(
         "direction_swapped",
-        "Your step is that of the divergence the other way round: the teacher's probabilities are"
-        " the weights. The text is the student's, and so are the weights of KL(q‖p).",
+        "Your step uses the divergence the other way round: the teacher's probabilities are the"
+        " weights. The text is the student's, and so are the weights of KL(q‖p).",
         of_forward,
         DIRECTION,
     ),
     Wrong(
         "own_words_as_labels",
-        "Your step is that of the student's own words as labels, which it writes already. Where"
-        " does the teacher come in?",
+        "Your step takes the student's own words as labels, but it writes these words already."
+        " Where does the teacher come in?",
         own_cross_entropy,
         OWN_WORDS,
     ),
     Wrong(
         "sampled_token_alone",
-        "Your step is that of comparing the two models at the token that was drawn, and at no"
-        " other. The mean of that is KL(q‖p), and its gradient is not: the draw depends on the"
-        " student as well. Both distributions are there as a whole; use them.",
+        "Your step compares the two models only at the token that was drawn. The mean of this over"
+        " many draws is KL(q‖p), but its gradient is not that of KL(q‖p), because the draw depends"
+        " on the student too. You have both distributions; use them.",
         sampled_ratio,
         OWN_WORDS,
     ),
     Wrong(
         "entropy_missing",
-        "Your step is that of a cross-entropy, of which the student's entropy is no part: it draws"
-        " the student to the teacher's likeliest token alone. A divergence has two logarithms.",
+        "Your step uses a cross-entropy, without the student's entropy: it pulls the student"
+        " towards the teacher's likeliest token alone. A divergence has two logarithms.",
         without_entropy,
         SECTIONS["1.2"],
     ),
@@ -3578,8 +3600,8 @@ STEP_LOSSES = (
     ),
     Wrong(
         "vocabulary_mean",
-        "Your step is too small by the size of the vocabulary. Is there a mean over the classes,"
-        " where a divergence adds them up?",
+        "Your step is too small: it is divided by the size of the vocabulary. Is there a mean over"
+        " the classes, where a divergence is a sum over them?",
         over_classes,
         SECTIONS["1.2"],
     ),
@@ -3601,36 +3623,36 @@ STEP_MEANS = (
     ),
     Wrong(
         "divided_by_prompts",
-        "Your step is that of a sum divided by the number of prompts, so a student that writes"
-        " much takes larger steps. The loss is counted per token.",
+        "Your step uses a sum divided by the number of prompts, so a student that writes much takes"
+        " larger steps. The task asks for a mean over tokens.",
         per_prompt,
         FORMULA,
     ),
     Wrong(
         "divided_by_all_that_was_written",
-        "Your step is that of a sum divided by all that was written, what comes after the end"
-        " included. How many tokens does the sum have?",
+        "Your step uses a sum divided by the number of all tokens that were written, also of those"
+        " after the end. How many tokens are in the sum?",
         over_written,
         FORMULA,
     ),
     Wrong(
         "summed",
-        "Your step is that of a sum where the mean belongs: it grows with every prompt.",
+        "Your step uses a sum where the task asks for a mean: it grows with every prompt.",
         undivided,
         FORMULA,
     ),
     Wrong(
         "one_added_to_the_count",
-        "Your step is that of a sum divided by one more than the number of tokens that count. Each"
-        " text has at least one token: what is the one for?",
+        "Your step uses a sum divided by one more than the number of tokens that count. Each text"
+        " has at least one token, so why is 1 added?",
         over_counted_and_one,
         FORMULA,
     ),
 )
 ONE_PROMPT = Wrong(
     "one_prompt_alone",
-    "Your step is that of one prompt's text. What becomes of the others? Look at where your list or"
-    " your sum is made, at where the loop ends, and at when gradients are cleared.",
+    "Your step uses the text of one prompt alone. What becomes of the others? Look at where your"
+    " list or your sum is made, at where the loop ends, and at when gradients are cleared.",
     of_last_prompt,
 )
 STEP_MISCONCEPTIONS = (
@@ -3643,8 +3665,8 @@ STEP_MISCONCEPTIONS = (
         Misconception(
             "loss_is_zero",
             "Your loss is 0 and your student stays where it is, as if no token counted, or as if a"
-            " model were compared with itself. Is an end of text in the prompt taken for the"
-            " answer's? And whose are the two distributions?",
+            " model were compared with itself. Does your code take the `END` in the prompt for that"
+            " of the answer? And whose are the two distributions?",
             OWN_WORDS,
             partial(on_policy_step, **changed),
         )
@@ -3694,8 +3716,8 @@ STEP_MISCONCEPTIONS = (
         "writes",
         Wrong(
             "teacher_writes",
-            "Your loss is that of texts that the teacher writes. On-policy means that the student"
-            " is corrected where its own words lead it.",
+            "Your loss is computed on texts that the teacher writes. On-policy means that the"
+            " student is corrected where its own words lead it.",
             "teacher",
             OWN_WORDS,
         ),
@@ -3705,8 +3727,8 @@ STEP_MISCONCEPTIONS = (
         "kept",
         Wrong(
             "gradients_kept",
-            "After the first step the gradients of all steps before are in yours too. backward()"
-            " adds to the gradients that are there. Who takes them away?",
+            "From the second step on, your gradient has those of all earlier steps in it."
+            " backward() adds to the gradients that are there. When are they cleared?",
             True,
             SECTIONS["3.2"],
         ),
@@ -3714,8 +3736,8 @@ STEP_MISCONCEPTIONS = (
     *(
         Misconception(
             "optimiser_ignored",
-            "Your student does not move as the optimiser that you are given moves it: as if another"
-            " one did, or a learning rate of your own.",
+            "Your student does not move as the optimiser that you are given would move it, but as"
+            " if you used another one, or a learning rate of your own.",
             SECTIONS["3.2"],
             partial(on_policy_step, own_rate=own_rate, signs=signs),
         )
@@ -3724,7 +3746,7 @@ STEP_MISCONCEPTIONS = (
     ),
     Misconception(
         "one_position_too_many",
-        "One prediction too many of each text counts in your step: that of what would come after"
+        "In each text one prediction too many counts in your step: that of what would come after"
         " its last token. Which logits predict the first token that was written, and which the"
         " last?",
         OWN_WORDS,
@@ -3733,8 +3755,8 @@ STEP_MISCONCEPTIONS = (
     *(
         Misconception(
             "gradient_clipped",
-            "Your steps are those of a gradient that was made smaller, as by clipping it. That is a"
-            " useful habit elsewhere, and nobody asked for it here.",
+            "Your steps are made with a smaller gradient, as if it were clipped. That is a useful"
+            " habit elsewhere, but the task does not ask for it.",
             SECTIONS["3.2"],
             partial(on_policy_step, **{how: limit}),
         )
@@ -3749,9 +3771,9 @@ STEP_MISCONCEPTIONS = (
         "moves",
         Wrong(
             "student_never_moves",
-            "Your student ends as it began. Does the optimiser step, and is there a gradient when"
-            " it does? The student's probabilities are part of the loss too: cut off from the"
-            " graph, they leave nothing.",
+            "Your student does not change. Does the optimiser step, and is there a gradient when it"
+            " does? The student's probabilities are part of the loss too: if they are cut off from"
+            " the graph, no gradient is left.",
             False,
             SECTIONS["3.2"],
         ),
@@ -3761,8 +3783,8 @@ STEP_MISCONCEPTIONS = (
         "late",
         Wrong(
             "step_before_backward",
-            "Your student moves a call too late: each step is that of the gradient of the call"
-            " before, and the first is none. Which comes first, the step or the gradient?",
+            "Your student moves one call too late: each step uses the gradient of the call before,"
+            " and in the first call nothing moves. Which comes first, the step or the gradient?",
             True,
             SECTIONS["3.2"],
         ),
@@ -3772,7 +3794,7 @@ STEP_MISCONCEPTIONS = (
         "leak",
         Wrong(
             "gradient_into_the_teacher",
-            "The step is right, and a gradient reaches the teacher's parameters. What keeps"
+            "The step is right, but a gradient reaches the teacher's parameters. What keeps"
             " autograd from recording a forward pass?",
             True,
             SECTIONS["3.2"],
@@ -3784,8 +3806,8 @@ STEP_MISCONCEPTIONS = (
         *(
             Wrong(
                 "loss_after_the_step",
-                "The step is right, and the loss that you return is that after it. The task asks"
-                " for the loss that the step was made of.",
+                "The step is right, but you return the loss after it. The task asks for the loss"
+                " that the step was made of.",
                 told,
                 SECTIONS["3.2"],
             )
@@ -3793,13 +3815,13 @@ STEP_MISCONCEPTIONS = (
         ),
         Wrong(
             "loss_not_returned",
-            "The step is right, and your function returns nothing. The task asks for the loss.",
+            "The step is right, but your function returns nothing. The task asks for the loss.",
             "nothing",
             SECTIONS["3.2"],
         ),
         Wrong(
             "loss_is_no_number",
-            "The step is right, and what you return is not one number: a pair, a text, or several"
+            "The step is right, but what you return is not one number: a pair, a text, or several"
             " values. Return the loss, and nothing else.",
             "words",
             SECTIONS["3.2"],
@@ -3811,8 +3833,8 @@ STEP_MISCONCEPTIONS = (
         *(
             Wrong(
                 "another_loss_returned",
-                "The step is right, and the loss that you return is another one: a sum, that of one"
-                " prompt, or a mean of the prompts' own means. Return what the step was made of.",
+                "The step is right, but you return another loss than the one it was made of: a sum,"
+                " the loss of one prompt, or a mean of the prompts' own means, for example.",
                 reduce,
                 FORMULA,
             )
@@ -3838,7 +3860,7 @@ STEP_MISCONCEPTIONS = (
         Wrong(
             "prompt_twice_counted_once",
             "Where a prompt comes twice in a list, what is written after it counts once in your"
-            " step, as if texts were kept by their prompts. The list says how often.",
+            " step, as if texts were stored by prompt. Each prompt of the list counts.",
             True,
         ),
     ),
@@ -3847,8 +3869,8 @@ STEP_MISCONCEPTIONS = (
         "kept_texts",
         Wrong(
             "text_of_an_earlier_step",
-            "Where a prompt comes again in a later step, your step is that of what was written"
-            " after it before. The student has changed since, and would write something else.",
+            "Where a prompt comes again in a later step, your step uses the text that was written"
+            " after it before. The student has changed since, and may write something else.",
             True,
             OWN_WORDS,
         ),
@@ -3858,9 +3880,8 @@ STEP_MISCONCEPTIONS = (
         "refused",
         Wrong(
             "student_cut_off",
-            "There is nothing for backward() to go through: nothing leads from your loss back to"
-            " the student's parameters. To write needs no gradient; to learn from what was written"
-            " does.",
+            "backward() cannot do anything: nothing leads from your loss back to the student's"
+            " parameters. Writing needs no gradient; learning from what was written does.",
             "element 0 of tensors does not require grad and does not have a grad_fn",
             OWN_WORDS,
         ),
@@ -3871,9 +3892,9 @@ STEP_MISCONCEPTIONS = (
         *(
             Wrong(
                 "texts_do_not_fit",
-                "Right as long as all that is written in a step has one length. Texts of other"
-                " lengths cannot be put together as they are, and nothing says how many tokens"
-                " `write` returns.",
+                "Your function needs all texts of a step to have the same length. Texts of"
+                " different lengths cannot be put together as they are, and `write` may return"
+                " any number of tokens.",
                 error,
             )
             for error in (
@@ -3963,7 +3984,7 @@ def own_cases() -> tuple[Case, ...]:
         Case("the student after two steps", (*two, 2.0, "student"), public=True, unit="step"),
         Case("the student after one step", (*one, 1.0, "student"), public=True, unit="step"),
         Case("large gradients", (*apart, 0.5, "student"), public=True, unit="step"),
-        Case("texts of other lengths", (*uneven, 1.0, "student"), public=True, unit="step"),
+        Case("texts of different lengths", (*uneven, 1.0, "student"), public=True, unit="step"),
         Case("the losses of two steps", (*two, 2.0, "loss"), {}, LOSS, True, unit="step"),
         Case("the teacher after two steps", (*two, 2.0, "teacher"), {}, TEACHER, True),
         Case("the student after three steps", (*three_steps, 0.5, "student")),
@@ -4001,8 +4022,8 @@ TEACHER_OPTIONS = (
     Option(
         "b",
         "A gradient flows from every position that the loss counts, into the same weights that"
-        " write the answer. Nobody asks the student to write questions, and it would be trained"
-        " for it.",
+        " write the answer. Nobody asks the student to write questions, but it would be trained to"
+        " write them.",
         FINE_TUNING,
     ),
     Option("c", None, FINE_TUNING),
@@ -4020,8 +4041,8 @@ WHY_NOT = {
         "prompt",
         "a",
     ): "With the prompt counted, ends count as before, and the student learns to stop.",
-    ("prompt", "b"): "Beside which questions one is asked does not matter to a student that has"
-    " learned questions too.",
+    ("prompt", "b"): "A student that has learned questions too answers the same, whatever questions"
+    " stand beside its own.",
     ("prompt", "c"): "Counting more tokens does not stop the loss from moving.",
     ("prompt", "e"): "A question belongs to its own row, whatever is beside it in the batch.",
     ("end", "b"): "A student that has not learned to stop does not stop when it is asked alone"
@@ -4032,15 +4053,15 @@ WHY_NOT = {
     (
         "padding",
         "a",
-    ): "Real ends count as before. What follows them in a padded row comes too late to"
-    " make the student go on with its answer.",
+    ): "The answers' own ends count as before, so the student learns to stop. In a padded row the"
+    " padding comes only after the answer's end.",
     (
         "padding",
         "b",
     ): "Padding that counts is a mistake of the labels in training. How are prompts put side by"
     " side when the student writes?",
     ("padding", "c"): "Padding is easily predicted, so the loss falls, and fast.",
-    ("padding", "d"): "Nothing of a question counts because padding does.",
+    ("padding", "d"): "Padding that counts gives no labels to a question.",
     ("side", "a"): "Asked alone, with no padding, this student answers and stops.",
     (
         "side",
@@ -4117,8 +4138,8 @@ CHECKS = (
     FunctionCheck(
         name="accuracy",
         parts={"the share": 3},
-        expected="The share of questions of which the model's text, up to the end of text and"
-        " without spaces around it, is the answer's.",
+        expected="The share of questions to which the model's text, up to its first <|end|> and"
+        " without spaces and line breaks around it, is that of the answer.",
         section=FINE_TUNING,
         reference=accuracy,
         fixed=accuracy_cases(),
@@ -4130,9 +4151,9 @@ CHECKS = (
     FunctionCheck(
         name="on_policy_step",
         parts={"the student": 3, LOSS: 1, TEACHER: 1},
-        expected="One update along the gradient of KL(q‖p), a mean over all tokens that the student"
-        " wrote up to each text's end, which counts; with the teacher out of the gradient's reach."
-        " Returned is the loss before it.",
+        expected="One update of the student along the gradient of KL(q‖p), a mean over all tokens"
+        " that it wrote, up to and including the first END of each text. No gradient reaches the"
+        " teacher. The loss before the update is returned.",
         section=OWN_WORDS,
         reference=on_policy_step,
         fixed=own_cases(),
