@@ -1,15 +1,16 @@
 """From rows of a data set to a batch.
 
-A row holds ``input_ids``, ``labels`` and what else the model takes, as lists, arrays or tensors, of
-any length. A batch is padded on one side and has an ``attention_mask`` where anything was padded.
-Labels count where a token and the one before it are there, on whichever side a row is padded, and
-are of one text: in a row of several, ``position_ids`` begin anew with each.
-Every field of a batch reaches the model, or is refused with an error that names it: see
-``kdlab.inputs``.
+A row holds ``input_ids``, ``labels`` and what else the model takes, as lists, arrays or tensors.
+Rows may differ in length: a batch is padded on one side, and has an ``attention_mask`` if anything
+was padded. A label counts only if neither its token nor the token before it is padding, and both
+belong to the same text. In a row of several texts, ``position_ids`` begin anew with each text.
+Apart from labels, row numbers and masks that change nothing, every field of a batch reaches the
+model, or is refused with an error that names the field: see ``kdlab.inputs``.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -24,19 +25,19 @@ from kdlab.arguments import checked
 __all__ = ["Rows", "collate"]
 
 NO_INPUTS = ("labels", "index")
-"""Fields of a batch that no model is called with: the truth, and a row's number."""
+"""Fields of a batch that are not passed to a model: the labels, and the rows' numbers."""
 
 SAID = {"messages", "conversations", "prompt", "completion"}
-"""Fields of rows that are conversations still."""
+"""Fields of rows that are still conversations, not yet tokens."""
 
 
 class Rows(Protocol):
-    """A data set whose rows are asked for by their number: a list, torch's, or Hugging Face's."""
+    """A data set that gives rows by number: a list, or a data set of torch or of Hugging Face."""
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int, /) -> Mapping[str, Any]:
-        """A row: its fields by their names."""
+        """The row of that number: its fields by their names."""
 
 
 @checked
@@ -50,19 +51,21 @@ def collate(
     """Rows of any length as one batch.
 
     Args:
-        rows: each ``{"input_ids": [T], "labels": [T], ...}``. A field as long as its row is padded
-            where rows differ in length, with 0, and labels with ``ignore_index``; any other field
-            must have one shape in all rows.
-        ignore_index: the label of what was padded.
+        rows: each ``{"input_ids": [T], "labels": [T], ...}``. If rows differ in length, fields that
+            are as long as their row are padded: labels with ``ignore_index``, the others with 0.
+            Any other field must have the same shape in all rows.
+        ignore_index: the label of positions that do not count: padding, the first token after
+            padding, and the first token after another text.
         labels: whether rows must have labels.
         padding_side: ``"right"``, or ``"left"`` for texts that a model is to continue.
 
     Returns:
-        ``{"input_ids": [B, T], "labels": [B, T], ...}``; with an ``attention_mask`` if rows have
-        one, or differ in length.
+        ``{"input_ids": [B, T], "labels": [B, T], ...}``, with an ``attention_mask`` if the rows
+        have one or differ in length.
 
     Raises:
-        ValueError: a field is missing, holds text, or has a shape that does not fit; it is named.
+        ValueError: a field, which is named, is missing, holds text, or has a shape that does not
+            fit.
 
     >>> batch = collate([{"input_ids": [1, 2, 3], "labels": [1, 2, 3]},
     ...                  {"input_ids": [4, 5], "labels": [4, 5]}])
@@ -87,6 +90,10 @@ def collate(
         names.append("attention_mask")
         for row, length in zip(read, lengths, strict=True):
             row["attention_mask"] = row["input_ids"].new_ones(length)
+    if padding_side == "left" and "labels" in names:
+        for row, length in zip(read, lengths, strict=True):
+            first = torch.arange(length) < (length < width)  # no model predicts it from padding
+            row["labels"] = row["labels"].masked_fill(first, ignore_index)
     fill = {"labels": ignore_index}
     batch = {}
     for name in names:
@@ -110,7 +117,7 @@ def collate(
 
 
 def _read(row: Mapping[str, Any], labels: bool, ignore_index: int) -> dict[str, Tensor]:
-    """The fields of a row as tensors."""
+    """The fields of a row as tensors, with ``ignore_index`` where no label can count."""
     if not isinstance(row, Mapping):
         raise ValueError(
             f"a row must be a mapping with 'input_ids' and 'labels', got {type(row).__name__}"
@@ -148,7 +155,7 @@ def _read(row: Mapping[str, Any], labels: bool, ignore_index: int) -> dict[str, 
         )
     if "labels" in fields and "attention_mask" in fields:
         there = fields["attention_mask"].bool()
-        there = there & there.roll(1)  # of the first label of all, nothing is asked
+        there = there & there.roll(1)  # roll wraps, but the first label never counts
         fields["labels"] = fields["labels"].masked_fill(~there, ignore_index)
     positions = fields.get("position_ids")
     if "labels" in fields and positions is not None and positions.shape == ids.shape:
@@ -157,7 +164,7 @@ def _read(row: Mapping[str, Any], labels: bool, ignore_index: int) -> dict[str, 
 
 
 LEARNED = ("completion_mask", "assistant_masks", "loss_mask")
-"""Fields by which other programs say which tokens are learned; TRL's are the first two."""
+"""Fields in which other programs mark the tokens to learn; the first two are TRL's."""
 
 
 def _how_to_label(row: Mapping[str, Any]) -> str:
@@ -196,14 +203,14 @@ def _tensor(name: str, value: Any) -> Tensor:
             f"the field {name!r} holds {type(value).__name__} that is no array of numbers"
             + "; remove that column" * (name not in ("input_ids", "labels", "attention_mask"))
         )
-    if array.dtype.kind in "iu":  # tokens are often kept in 16 bits
+    if array.dtype.kind in "iu":  # token ids are often stored in 16 bits
         array = array.astype(np.int64, copy=not array.flags.writeable)
-    array = np.require(array, requirements=("C", "W"))  # torch takes no array that runs back
+    array = np.require(array, requirements=("C", "W"))  # torch takes no negative strides
     return torch.as_tensor(array, device="cpu")  # whatever the default device is
 
 
 def parts_of(data: Any) -> list[Any]:
-    """The data sets that torch's ``Subset`` and ``ConcatDataset`` hold; or the one that it is.
+    """The data sets that torch's ``Subset`` and ``ConcatDataset`` wrap; of any other, itself.
 
     >>> from torch.utils.data import ConcatDataset, Subset
     >>> parts_of(ConcatDataset([Subset([1, 2], [0]), [3]]))
@@ -216,8 +223,23 @@ def parts_of(data: Any) -> list[Any]:
     return [data]
 
 
+def part_of_row(data: Any, i: int) -> Any:
+    """The one of :func:`parts_of` from which row ``i`` of ``data`` comes.
+
+    >>> from torch.utils.data import ConcatDataset, Subset
+    >>> part_of_row(Subset(ConcatDataset([[1, 2], [3]]), [2, 0]), 0)
+    [3]
+    """
+    if isinstance(data, Subset):
+        return part_of_row(data.dataset, data.indices[i])
+    if isinstance(data, ConcatDataset):
+        at = bisect_right(data.cumulative_sizes, i)
+        return part_of_row(data.datasets[at], i - ([0, *data.cumulative_sizes][at]))
+    return data
+
+
 def rows_of_table(data: Any) -> str:
-    """How rows are had of a table of pandas, polars or Arrow, in words; nothing if it is none."""
+    """How to get rows from a table of pandas, polars or Arrow, in words; empty if it is none."""
     if not hasattr(data, "columns"):
         return ""
     names = {"iloc": 'its to_dict("records")'}
@@ -228,9 +250,10 @@ def rows_of_table(data: Any) -> str:
 def check_rows(
     data: Any, name: str = "train", *, ignore_index: int = -100, labels: bool = True
 ) -> None:
-    """Raise ValueError if this is no data set whose rows can be asked for by their number.
+    """Raise ValueError unless ``data`` is a data set that gives rows by number.
 
-    Where labels are needed, rows are read until one has a label to learn from.
+    With ``labels``, rows are read until one has a label that counts; it is an error if none has, or
+    if labels are shifted already.
     """
     kind = type(data).__name__
     if isinstance(data, Mapping) and "input_ids" in data:
@@ -291,17 +314,18 @@ def batch_of(
     check: Callable[[dict[str, Tensor]], None] = lambda batch: None,
     **options: Any,
 ) -> dict[str, Tensor]:
-    """Rows of a data set by their numbers, as :func:`collate` makes a batch of them.
+    """The rows with these numbers as one batch, made by :func:`collate`.
 
     Args:
-        data: the rows.
-        numbers: which of them.
-        name: of the data set, for messages of errors.
-        check: of a batch; it raises ValueError if something is wrong with it.
-        options: of :func:`collate`.
+        data: the data set.
+        numbers: the numbers of the rows.
+        name: name of the data set, for error messages.
+        check: called with the batch; it raises ValueError if something is wrong with the batch.
+        options: keyword arguments of :func:`collate`.
 
     Raises:
-        ValueError: something is wrong with a row, which is told by its number, from 0.
+        ValueError: a row is wrong, and the message gives its number, from 0; or the rows do not fit
+            together.
     """
 
     def made(numbers: Sequence[int]) -> dict[str, Tensor]:
@@ -317,13 +341,13 @@ def batch_of(
                 made([i])
             except ValueError as error:
                 raise ValueError(f"row {i} of {name}: {error}") from error
-        raise  # each is right by itself
+        raise  # each row is right by itself, but not together
 
 
 def telling_row(data: Rows, at_most: int = 64) -> int:
-    """The number of the row to ask models about before a run.
+    """The number of the row on which models are tried before a run.
 
-    It is the first that is padded on the left, or the first.
+    It is the first with padding on the left, among the first ``at_most`` rows; else row 0.
     """
     for i in range(min(len(data), at_most)):
         row = data[i]
@@ -334,7 +358,7 @@ def telling_row(data: Rows, at_most: int = 64) -> int:
 
 
 def begins_anew(positions: Tensor) -> Tensor:
-    """Where a text begins behind another one ``[..., T]``, by the positions of its tokens.
+    """Whether a token begins a text that follows another text ``[..., T]``, by ``position_ids``.
 
     >>> begins_anew(torch.tensor([0, 1, 2, 0, 1])).tolist()
     [False, False, False, True, False]
@@ -343,7 +367,7 @@ def begins_anew(positions: Tensor) -> Tensor:
 
 
 def holds_several(batch: Mapping[str, Tensor]) -> bool:
-    """Whether a row of a batch holds several texts, whatever is padding."""
+    """Whether any row of a batch holds several texts; padding does not count as a text."""
     ids, positions = batch["input_ids"], batch.get("position_ids")
     if positions is None or positions.shape != ids.shape:
         return False
@@ -352,11 +376,11 @@ def holds_several(batch: Mapping[str, Tensor]) -> bool:
 
 
 def padded_left(mask: Tensor) -> bool:
-    """Whether a token stands after padding in any row."""
+    """Whether in any row of a mask ``[B, T]`` a token comes after padding."""
     return first_padded_left(mask) is not None
 
 
 def first_padded_left(mask: Tensor) -> int | None:
-    """The first row in which a token stands after padding, if there is one."""
+    """The index of the first row in which a token comes after padding; None if there is none."""
     found = (mask[:, 1:].bool() & ~mask[:, :-1].bool()).any(1).nonzero()
     return int(found[0]) if len(found) else None

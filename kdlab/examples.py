@@ -1,14 +1,14 @@
 """Conversations to learn from: what was asked, and what an assistant is to answer.
 
-A file has a conversation a line, in one of the two forms that the ecosystem has::
+Each line of a file is a conversation, usually in one of these two forms::
 
     {"messages": [{"role": "user", "content": "..."}, ...]}
     {"prompt": "...", "completion": "..."}
 
-The values of ``prompt`` and ``completion`` may also be lists of messages. Two strings are text as
-it is: no template is put around them. ShareGPT's ``conversations``, with ``from`` and ``value``,
-are read as messages; a text in the field ``system`` becomes the first message. An answer whose
-message has ``"weight": 0``, or ``"train": false``, is read and not learned.
+The values of ``prompt`` and ``completion`` may also be lists of messages. If both are strings, they
+are plain text: no chat template is put around them. ShareGPT's ``conversations``, with ``from`` and
+``value``, are read as messages, and a text in the field ``system`` becomes the first message. An
+assistant's message with ``"weight": 0`` or ``"train": false`` is read, but nothing learns from it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from kdlab.arguments import checked
-from kdlab.batches import parts_of, rows_of_table
+from kdlab.batches import part_of_row, rows_of_table
 from kdlab.data import check_characters, held_out, hugging_face
 from kdlab.json_lines import json_rows
 from kdlab.tables import without_filled
@@ -31,23 +31,23 @@ __all__ = ["Conversation", "Examples", "load_examples"]
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 CALLED = {"human": "user", "gpt": "assistant", "model": "assistant", "function": "tool"}
-"""Names of roles elsewhere."""
-TEXT = ("text", "input_text", "output_text")  # kinds of parts that a content may have
+"""Other programs' names of roles, and kdlab's."""
+TEXT = ("text", "input_text", "output_text")  # types of parts that a message's content may have
 PICTURES = "kdlab trains on text; leave such rows out"
 NOT_READ = dict.fromkeys(("image", "images", "video", "videos", "audio", "audios"), PICTURES) | {
     "chat_template_kwargs": "kdlab renders all rows alike; remove it, and set what it says as "
     "defaults in the tokenizer's chat template"
 }
-"""Columns that change what an answer answers, and why they are refused."""
+"""Columns that an answer may depend on; they are refused, each with what to do about it."""
 LOOKED_AT = {"messages", "conversations", "prompt", "completion", "system", "tools", "functions"}
 LOOKED_AT |= {"kind", "label", *NOT_READ}
-"""Columns that are looked at; others, such as tokens by the thousand, are left as they are."""
-WEIGHT = ("weight", "train")  # fields by which an answer says whether it is to be learned
+"""Columns that are looked at; others, such as long lists of tokens, are left unconverted."""
+WEIGHT = ("weight", "train")  # fields of a message that say whether to learn from it
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """Messages in their order, some of them an assistant's.
+    """Messages in their order, some of them the assistant's.
 
     >>> asked = Conversation.of({"prompt": "2 + 2 =", "completion": " 4"})
     >>> asked.answer, asked.plain
@@ -55,25 +55,26 @@ class Conversation:
     """
 
     messages: tuple[Mapping[str, Any], ...]  # each with a role and, as a rule, a content
-    first: int = 0  # the assistant's messages count from this one on
-    plain: bool = False  # a text and how it goes on, without a template
-    tools: tuple[Mapping[str, Any], ...] = ()  # that the assistant may call, as JSON schemas
-    kind: str = ""  # of question, where examples are of several
-    where: str = field(default="", compare=False)  # it was read from, for error messages
+    first: int = 0  # index of the first message that may be learned from
+    plain: bool = False  # prompt and completion are plain text, without a template
+    tools: tuple[Mapping[str, Any], ...] = ()  # JSON schemas; the assistant may call them
+    kind: str = ""  # of question, if the examples are of several kinds
+    where: str = field(default="", compare=False)  # the row's origin, for error messages
 
     @classmethod
     def of(cls, row: Mapping[str, Any], where: str = "the row") -> Conversation:
         """A conversation from a row of a file or of a data set.
 
         Args:
-            row: ``{"messages": [...]}`` or ``{"prompt": ..., "completion": ...}``; of other
-                fields ``system`` (text of a message that comes first), ``tools``, ``functions``
-                and ``kind`` are read.
-            where: it was read from, for error messages.
+            row: ``{"messages": [...]}`` or ``{"prompt": ..., "completion": ...}``. The fields
+                ``system`` (the text of a first message), ``tools``, ``functions`` and ``kind`` are
+                read too.
+            where: the origin of the row, for error messages.
 
         Raises:
-            ValueError: the row is in neither form, or its ``label`` is false, by which TRL marks an
-                answer that is not wanted; the field is named.
+            ValueError: the row is in neither form; it has a field that kdlab cannot use, such as
+                ``images``; no message is to be learned from; or its ``label`` is false, TRL's mark
+                of an unwanted answer. The message names the field.
         """
         if not isinstance(row, Mapping):
             raise ValueError(
@@ -87,7 +88,7 @@ class Conversation:
             if value is not None and not (isinstance(value, Sized) and len(value) == 0):
                 raise ValueError(f"{where}: it has {name!r}, and {why}")
         tools = _tools(row.get("tools"), where)
-        for each in _tools(row.get("functions"), where):  # their form before there were tools
+        for each in _tools(row.get("functions"), where):  # the older form of tools
             tools = (*tools, {"type": "function", "function": each})
         kind = str(row.get("kind") or "")
         if row.get("label") is False:
@@ -118,16 +119,16 @@ class Conversation:
 
     @property
     def prompt(self) -> tuple[Mapping[str, Any], ...]:
-        """All messages before the last one of the assistant."""
+        """All messages before the assistant's last one."""
         return self.messages[: self._last]
 
     @property
     def answer(self) -> str:
-        """What the assistant says last."""
+        """The text of the assistant's last message; empty if it has none."""
         return self.messages[self._last].get("content") or ""
 
     def learned(self, i: int) -> bool:
-        """Whether a message is one to learn from: the assistant's, and not one of weight 0."""
+        """Whether to learn from message i: the assistant's, from ``first`` on, not of weight 0."""
         message = self.messages[i]
         counts = message["role"] == "assistant" and message.get("weight") != 0
         return counts and i >= self.first
@@ -139,7 +140,7 @@ class Conversation:
 
     @property
     def opening(self) -> str:
-        """What is asked before the assistant first speaks, as one text: by it data are split."""
+        """The messages before the assistant's first, or else message 0, as JSON, to split by."""
         asked = []
         for message in self.messages[: self.first or None]:
             if message["role"] == "assistant":
@@ -155,7 +156,7 @@ def _as_list(value: Any, role: str) -> Any:
 def _behind_system(
     row: Mapping[str, Any], messages: tuple[Mapping[str, Any], ...], where: str
 ) -> tuple[Mapping[str, Any], ...]:
-    """Messages after what a column beside them says for the system, as ShareGPT's files do."""
+    """The messages, with the row's ``system``, if any, as a first message, as ShareGPT means it."""
     said = row.get("system", "")
     if said == "":
         return messages
@@ -169,7 +170,7 @@ def _behind_system(
 
 
 def _messages(value: Any, name: str, where: str) -> tuple[Mapping[str, Any], ...]:
-    """Messages as they are, but for what other programs call by other names."""
+    """The messages in a field, with other programs' names in them replaced by kdlab's."""
     value = _parsed(value)
     if not isinstance(value, Sequence) or isinstance(value, str):
         what = "neither text nor" if name in ("prompt", "completion") else "not"
@@ -198,7 +199,7 @@ def _message(item: Any, where: str) -> Mapping[str, Any]:
     calls = message.pop("tool_calls", ())
     if not isinstance(calls, Sequence) or isinstance(calls, str):
         raise ValueError(f"{where}.tool_calls is {_kind(calls)}, not a list of calls")
-    if "function_call" in message:  # its form before there were tools
+    if "function_call" in message:  # the older form of a call
         calls = [*calls, {"type": "function", "function": message.pop("function_call")}]
     if calls:
         message["tool_calls"] = [_called(call, where) for call in calls]
@@ -229,17 +230,17 @@ def _part(part: Any) -> str:
 
 
 def _missing(value: Any) -> bool:
-    """As JSON says it, or as pandas does where other rows have the column."""
+    """Whether a value is None or NaN; pandas puts NaN where only other rows have the column."""
     return value is None or (isinstance(value, float) and value != value)
 
 
 def _as_read(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row whose fields that are looked at are as JSON has them; others are as they were."""
+    """A row with the fields in ``LOOKED_AT`` as JSON would have them, the others unchanged."""
     return {name: _of_python(value) if name in LOOKED_AT else value for name, value in row.items()}
 
 
 def _of_python(value: Any) -> Any:
-    """A value of a row as JSON has it; data sets may give arrays and tensors for its parts."""
+    """A value of a row with arrays and tensors, which data sets may give, as numbers and lists."""
     value = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(value, Mapping):
         return {name: _of_python(part) for name, part in value.items()}
@@ -251,7 +252,7 @@ def _kind(value: Any) -> str:
 
 
 def _called(call: Any, where: str) -> Mapping[str, Any]:
-    """A call of a tool; templates want its arguments as an object, servers give them as text."""
+    """A tool call whose arguments are an object, as templates want; servers give them as text."""
     if not isinstance(call, Mapping):
         raise ValueError(f"{where} has a call of a tool that is {_kind(call)}, not an object")
     if "function" in call:
@@ -260,7 +261,10 @@ def _called(call: Any, where: str) -> Mapping[str, Any]:
 
 
 def _parsed(value: Any) -> Any:
-    """What a string holds if it is JSON, as data sets keep what has no fixed columns."""
+    """The list or object that a string holds as JSON; any other value unchanged.
+
+    Data sets keep in such strings what has no fixed columns.
+    """
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
             return json.loads(value)
@@ -288,32 +292,32 @@ def _checked(
 
 
 def read_conversations(data: Any, name: str = "") -> Iterator[Conversation]:
-    """Conversations one after the other, and rows of a data set as conversations.
+    """Conversations one by one; rows of a data set are turned into conversations.
 
-    A table of Hugging Face fills in nulls: see :mod:`kdlab.tables`.
+    Nulls that a table of Hugging Face filled in are left out: see :mod:`kdlab.tables`.
 
     Args:
-        data: the rows.
-        name: of the data set, for error messages.
+        data: conversations, or rows.
+        name: name of the data set, for error messages.
 
     Raises:
-        ValueError: something else was given, or a row is no conversation; it is told by its number.
+        ValueError: ``data`` is something else; or a row is no conversation, and the message gives
+            its number, from 0.
     """
     check_conversations(data)
-    parts = parts_of(data)
-    features = getattr(parts[0], "features", None) if len(parts) == 1 else None
     rows = data if isinstance(data, Iterable) else (data[i] for i in range(len(data)))
     for i, each in enumerate(rows):
         if isinstance(each, Conversation):
             yield each
         else:
+            features = getattr(part_of_row(data, i), "features", None)
             of_table = isinstance(features, Mapping) and isinstance(each, Mapping)
             row = without_filled(_as_read(each), cast(Any, features)) if of_table else each
             yield Conversation.of(row, f"{name}, row {i}" if name else f"row {i}")
 
 
 def check_conversations(data: Any) -> None:
-    """Raise ValueError if something does not give conversations, one after the other."""
+    """Raise ValueError unless ``data`` can give rows or conversations, one by one."""
     what = type(data).__name__
     told = f"{'an' if what[0] in 'aeiouAEIOU' else 'a'} {what}"
     if isinstance(data, Mapping):
@@ -339,9 +343,9 @@ def check_conversations(data: Any) -> None:
 class Examples:
     """Conversations, split once and for all into those to train on and those to validate on.
 
-    The hash of its first question decides where a conversation belongs. So the split depends
-    neither on the order nor on the other conversations, and no question is in both parts. Of few
-    conversations, one part may be empty.
+    The hash of the messages before the assistant's first one decides which split a conversation is
+    in. So the split depends neither on the order nor on the other conversations, and those with the
+    same opening messages are in the same split. With few conversations, one split may be empty.
 
     >>> rows = [{"prompt": f"{i} + 1 =", "completion": f" {i + 1}"} for i in range(1000)]
     >>> examples = Examples.of(rows, "sums")
@@ -349,27 +353,27 @@ class Examples:
     1000
     """
 
-    name: str  # by which the cache and a teacher's folder call it
-    conversations: tuple[Conversation, ...] = field(repr=False)  # of both parts
-    validation_percent: int = 10  # of the questions, on average
+    name: str  # stands in the names of cache files and of a teacher's folder
+    conversations: tuple[Conversation, ...] = field(repr=False)  # those of both splits
+    validation_percent: int = 10  # percent of the openings in validation, on average
 
     def __post_init__(self) -> None:
-        if not isinstance(self.conversations, tuple):  # it may be read once
+        if not isinstance(self.conversations, tuple):  # a stream can be read only once
             read = read_conversations(self.conversations, self.name)
             object.__setattr__(self, "conversations", tuple(read))
 
     @classmethod
     def of(cls, rows: Iterable[Mapping[str, Any]], name: str = "examples") -> Examples:
-        """From rows of any data set; those of a Hugging Face dataset for one.
+        """Examples from the rows of any data set, such as one of Hugging Face.
 
         Raises:
-            ValueError: a row is no conversation; it is told by its number, from 0.
+            ValueError: a row is no conversation; the message gives its number, from 0.
         """
         return cls(name, tuple(read_conversations(rows, name)))
 
     @cached_property
     def sha256(self) -> str:
-        """A fingerprint of the conversations and the split."""
+        """A fingerprint of the conversations, in their order, and of ``validation_percent``."""
         digest = hashlib.sha256(f"{self.validation_percent}".encode())
         for each in self.conversations:
             shown = [each.messages, each.first, each.plain, each.tools]
@@ -380,7 +384,7 @@ class Examples:
 
     @property
     def train(self) -> list[Conversation]:
-        """The conversations to learn from."""
+        """The conversations to train on."""
         return [each for each in self.conversations if not self._held_out(each)]
 
     @property
@@ -398,12 +402,13 @@ def load_examples(name: str | Path) -> Examples:
 
     Args:
         name: ``"pydocs-qa"`` or ``"reckoning"``, which come with kdlab; or the path of a file of
-            JSON lines; or ``hf:`` and the name of a Hugging Face data set, and after an ``@`` the
-            split or the part of it. Files of Parquet, CSV or compressed JSON are such data sets.
+            JSON lines; or ``hf:`` and the name of a Hugging Face data set. After an ``@``, the name
+            may give a split or a part of one, instead of ``train``. ``hf:`` also reads files of
+            Parquet, CSV or compressed JSON.
 
     Raises:
-        ValueError: the name is none of these; or a row is no conversation: its line is told, and
-            the field.
+        ValueError: the name is none of these; or a row is no conversation, and the message gives
+            its line and the field.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "chat.jsonl"

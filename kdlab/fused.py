@@ -1,15 +1,17 @@
 """The combined objective from hidden states: the same loss without either model's logits in full.
 
-For N positions and a vocabulary of V, logits are the largest tensors of a training step: [N, V],
-for the student, the teacher, their softmaxes and the gradient. Here they exist for a chunk of
-positions at a time. The gradient of the loss has a closed form (:mod:`kdlab.divergences`), so it is
-made while the chunk's logits are at hand, carried on to the hidden states and to the head, and
-forgotten: one pass, four matrix products a chunk, nothing computed twice.
+For N positions and a vocabulary of V, the largest tensors of a training step are those of shape
+[N, V]: the logits of student and teacher, their softmaxes and the gradient. Here they exist for one
+chunk of positions at a time. The gradient of the loss has a closed form (:mod:`kdlab.divergences`).
+It is computed while the chunk's logits are in memory and carried on to the hidden states and the
+head; then the chunk's tensors are discarded. That takes one pass with four matrix products a chunk,
+and nothing is computed twice.
 
-Logits and sums, the head's gradient among them, are float32 even where heads are bfloat16: rounded
-to bfloat16, a logit of 16 would be off by up to 0.06, six percent of its probability.
+Logits and sums, including the gradient of the head, are float32 even where heads are bfloat16.
+Rounded to bfloat16, a logit of 16 would be off by up to 0.06, six percent of its probability.
 
-On a GPU the terms and their gradient come from one Triton kernel: see :mod:`kdlab.kernels`.
+On a GPU one Triton kernel, where it can run, computes the terms and their gradient: see
+:mod:`kdlab.kernels`.
 """
 
 from __future__ import annotations
@@ -57,21 +59,22 @@ class LinearCombinedObjective(CombinedObjective):
     """:class:`CombinedObjective` from hidden states and heads, in a fraction of its memory.
 
     Loss and gradients equal those of the dense objective to rounding, whatever the chunk size. A
-    trainer makes one of a :class:`CombinedObjective` by itself; give it this one to set
-    ``chunk_size``. It then takes the linear path or none.
+    trainer turns a :class:`CombinedObjective` into this class by itself; pass this class only to
+    set ``chunk_size``. The trainer then never falls back to the dense path: where the linear path
+    is impossible, it raises ValueError.
 
     Args:
-        divergence: a name in :data:`kdlab.DIVERGENCES`, or one of its functions with options bound
-            by ``functools.partial``. Other functions have no closed-form gradient: they need
-            :class:`CombinedObjective`.
-        chunk_size: positions whose logits exist at once; by default as many as fit in 128 MiB for
-            both models (896 MiB on a GPU). Smaller chunks need less memory, larger ones make faster
-            matrix products.
+        divergence: a name in :data:`kdlab.DIVERGENCES`; or one of those functions, also with
+            options bound by ``functools.partial``. Other functions have no closed-form gradient:
+            they need :class:`CombinedObjective`.
+        chunk_size: most positions whose logits exist at once; by default as many as fit in 128 MiB
+            for both models together (896 MiB on a GPU). Smaller chunks need less memory; larger
+            ones make the matrix products faster.
         **options: ``lam``, ``temperature``, ``form``, ``scale_by_temperature``, ``ignore_index``
             and ``match_vocab``, as in :class:`CombinedObjective`.
 
     Raises:
-        ValueError: an argument is outside what is listed here or there.
+        ValueError: an argument is outside what is listed here or in :class:`CombinedObjective`.
 
     Source: the gradient taken chunk by chunk in the forward pass is the idea of Liger Kernel's
     fused linear cross-entropy (Hsu et al. 2024, arXiv 2410.10989).
@@ -96,13 +99,13 @@ class LinearCombinedObjective(CombinedObjective):
         super().__init__(divergence, **options)
 
     def check_options(self) -> None:
-        """Raise ValueError if an option is outside what is listed above."""
+        """Raise ValueError if an option is outside what the class lists."""
         super().check_options()
         if self.chunk_size is not None:
             self.chunk_size = check_whole("chunk_size", self.chunk_size, least=1)
-        kernel_of(self.divergence)  # a function without a kernel is an error now, not in training
+        kernel_of(self.divergence)  # a function without a kernel fails here, not in training
 
-    def __call__(  # type: ignore[override]  # of hidden states: it stands in no other's place
+    def __call__(  # type: ignore[override]  # takes hidden states: it cannot replace its base class
         self,
         student_hidden: Tensor,
         student_head: Head,
@@ -115,23 +118,26 @@ class LinearCombinedObjective(CombinedObjective):
         """The objective on one batch. Nothing is shifted: ``hidden[i]`` predicts ``labels[i]``.
 
         Args:
-            student_hidden: ``[..., d_s]``, the student's last hidden states, as its head gets them.
+            student_hidden: ``[..., d_s]``, the student's last hidden states, the input of its head.
             student_head: its head: an ``nn.Linear``, a weight ``[V, d_s]``, or (weight, bias).
-            teacher_hidden: ``[..., d_t]``, a constant; or a :class:`kdlab.TopK`, which saves the
-                teacher's matrix product; None only while λ = 0.
-            teacher_head: the teacher's head, a constant; None without teacher hidden states.
+            teacher_hidden: ``[..., d_t]``, treated as a constant; or a :class:`kdlab.TopK`, which
+                saves the product with the teacher's head; None only while λ = 0.
+            teacher_head: the teacher's head, treated as a constant; not read where
+                ``teacher_hidden`` is a TopK or None.
             labels: ``[...]``, integers; ``ignore_index`` where a position does not count.
             num_items: as in :class:`CombinedObjective`.
 
         Returns:
             The loss, attached to the graph of the hidden states and of the student's head. Unlike
             those of the dense objective, ``lm_loss`` and ``kd_loss`` are detached: they are for
-            reading. The gradient is made in this call, so change λ before it, not before
-            ``backward()``.
+            reading. The gradient is computed in this call, so set λ before the call, not between
+            the call and ``backward()``.
 
         Raises:
-            ValueError: shapes, dtypes or vocabularies do not fit, a label is out of range, or a
-                head does more than multiply and add a bias.
+            ValueError: as in :meth:`CombinedObjective.__call__`, or a head does more than multiply
+                and add a bias.
+            RuntimeError: the call is under a transform of ``torch.func``. ``backward()`` raises it
+                with ``create_graph=True``: the loss can be differentiated only once.
         """
         self.check_options()
         check_no_transform()
@@ -142,7 +148,6 @@ class LinearCombinedObjective(CombinedObjective):
             if self.match_vocab == "truncate":
                 size = min(len(weight), teacher.vocabulary or len(weight))
                 weight, bias = _first(size, weight, bias)
-                teacher = teacher.within(size)
         elif teacher_hidden is not None:
             teacher_weight, teacher_bias = _read_head("teacher", teacher_hidden, teacher_head)
             if teacher_hidden.shape[:-1] != student_hidden.shape[:-1]:
@@ -166,7 +171,7 @@ class LinearCombinedObjective(CombinedObjective):
         check_devices(student_hidden=student_hidden, student_head=weight, labels=labels)
         if isinstance(teacher, _Teacher):
             check_devices(teacher_hidden=teacher.hidden, teacher_head=teacher.weight, labels=labels)
-        counting = counts.flatten().nonzero().squeeze(1)  # below, only a TopK waits for a GPU
+        counting = counts.flatten().nonzero().squeeze(1)  # after this, only a TopK waits for a GPU
         labels = labels.flatten()[counting].long()
         if isinstance(teacher, TopK):
             teacher = self._checked(teacher, logits_shape, counts)
@@ -186,16 +191,16 @@ class LinearCombinedObjective(CombinedObjective):
         return ObjectiveOutput(loss, lm_loss, kd_loss, num_items)
 
     def linear_twin(self) -> LinearCombinedObjective:
-        """Itself: it needs no logits."""
+        """This objective itself, which needs no logits."""
         return self
 
 
 def linear_twin(objective: Objective) -> LinearCombinedObjective | str:
-    """The same objective from hidden states; or, in words, why there is none.
+    """The same objective from hidden states, its linear twin; or, in words, why there is none.
 
-    A :class:`CombinedObjective` has one if its divergence has a closed-form gradient. A subclass
-    may change anything, so it must offer its twin itself, by a method ``linear_twin()`` of its own
-    class.
+    A :class:`CombinedObjective` has a twin if its divergence has a closed-form gradient and none of
+    its methods was replaced. A subclass may change anything, so it has one only if the subclass
+    itself defines ``linear_twin()``; inherited methods do not count.
     """
     kind = type(objective)
     if "linear_twin" in vars(kind):
@@ -216,7 +221,7 @@ def linear_twin(objective: Objective) -> LinearCombinedObjective | str:
 
 
 class _Work(NamedTuple):
-    """What to compute."""
+    """What :func:`_run` is to compute, and how."""
 
     terms: Terms
     divisor: int | Tensor
@@ -225,9 +230,9 @@ class _Work(NamedTuple):
 
 
 class _Teacher(NamedTuple):
-    """What a teacher's logits are made of."""
+    """What a teacher's logits are computed from."""
 
-    hidden: Tensor  # [..., d_t]; where they are compared, [positions, d_t]
+    hidden: Tensor  # [..., d_t]; flattened to [positions, d_t] before use
     weight: Tensor  # [V, d_t]
     bias: Tensor | None  # [V]
 
@@ -252,11 +257,11 @@ class _LinearObjective(DifferentiatedOnce):
         ctx.divisor = 1 if _divides(hidden) else work.divisor
         ctx.save_for_backward(*gradients, counting)
         ctx.positions = len(hidden)
-        ctx.weight = weight.detach()  # how it is shared out over processes
+        ctx.weight = weight.detach()  # says how the weight is sharded over processes
         ctx.dtypes = hidden.dtype, weight.dtype, None if bias is None else bias.dtype
         lm_loss = lm_sum / work.divisor
         kd_loss = None if kd_sum is None else kd_sum / work.divisor
-        loss = combine(lm_loss, kd_loss).clone()  # it may be one of the two terms itself
+        loss = combine(lm_loss, kd_loss).clone()  # combine may return one of its two arguments
         ctx.mark_non_differentiable(*(x for x in (lm_loss, kd_loss) if x is not None))
         return lm_loss, kd_loss, loss
 
@@ -283,15 +288,15 @@ def _flat(hidden: Tensor) -> Tensor:
 
 
 def _divides(hidden: Tensor) -> bool:
-    """Whether the gradient is divided while it is made: then most backward passes only hand it on.
+    """Whether the gradient is divided while it is computed; most backward passes then hand it on.
 
-    On a GPU it is divided when it is cast, which takes a pass over it in any case.
+    That is so on a CPU. On a GPU it is divided when it is cast, which takes a pass over it anyway.
     """
     return hidden.device.type == "cpu"
 
 
 def _scaled(x: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
-    """x · scale, cast as it is written: on a GPU, no product in x's own precision exists."""
+    """x · scale, cast as it is written, so that a GPU never stores the product in x's own dtype."""
     if x.dtype == dtype and scale.device.type == "cpu" and scale == 1:
         return x
     return torch.mul(x, scale, out=torch.empty_like(x, dtype=dtype))
@@ -307,9 +312,10 @@ def _run(
     work: _Work,
     wanted: list[bool],
 ) -> tuple[Tensor, Tensor | None, tuple[Tensor | None, ...]]:
-    """Sums of the LM and KD terms over the positions that count, and the gradients of their sum.
+    """Sums of the LM and KD terms over the positions that count; gradients of their weighted sum.
 
-    Labels are of these positions, hidden states of all. A TopK is of these, too.
+    Labels, a TopK and the gradient to the hidden states hold these positions, hidden states all. A
+    gradient that is not wanted is None. On a CPU, gradients are already divided.
     """
     number, vocabulary = len(labels), len(weight)
     dtype = torch.promote_types(torch.promote_types(hidden.dtype, weight.dtype), torch.float32)
@@ -320,7 +326,7 @@ def _run(
     to_hidden = hidden.new_zeros(number, hidden.shape[1], dtype=dtype) if wanted[0] else None
     to_bias = hidden.new_zeros(vocabulary, dtype=dtype) if wanted[2] else None
     to_weight = None
-    if wanted[1]:  # the first chunk overwrites it, where there is one
+    if wanted[1]:  # the first chunk, if there is one, overwrites it
         overwrites = number > 0 and not in_rows(weight)
         made = torch.empty_like if overwrites else torch.zeros_like
         to_weight = made(own_part(weight), dtype=dtype)
@@ -368,7 +374,7 @@ def _run(
 
 
 def _read_head(whose: str, hidden: Tensor, head: Head | None) -> tuple[Tensor, Tensor | None]:
-    """The weight and the bias of a head, checked against its hidden states."""
+    """A head's weight and bias, checked against its hidden states; under a GPU's autocast, cast."""
     weight: Tensor
     bias: Tensor | None
     if isinstance(head, nn.Linear) and type(head).forward is nn.Linear.forward:
@@ -404,7 +410,7 @@ def _read_head(whose: str, hidden: Tensor, head: Head | None) -> tuple[Tensor, T
 
 
 def _first(size: int, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """A head for so many entries of its vocabulary."""
+    """A head cut to the first ``size`` entries of its vocabulary."""
     if size == len(weight):
         return weight, bias
     return gathered(weight)[:size], None if bias is None else bias[:size]

@@ -37,14 +37,15 @@ __all__ = ["Ingredients", "trained_teacher"]
 
 Item = TypeVar("Item")
 
-SOME = 256  # texts, by which two tokenizers are compared
+SOME = 256  # training texts on which two tokenizers are compared
 
 
 @dataclass(frozen=True)
 class Ingredients:
     r"""What a recipe names, made or loaded: a teacher, and text in its tokens.
 
-    Runs of one setting can share it: ``distill(..., ingredients=ingredients)``.
+    Runs with the same :meth:`kdlab.Recipe.setting` can share it:
+    ``distill(..., ingredients=ingredients)``.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -56,12 +57,12 @@ class Ingredients:
     (torch.Size([128]), 2)
     """
 
-    setting: Recipe  # its part that all of this depends on
-    teacher: nn.Module  # where its last user left it, on the CPU or on a GPU
+    setting: Recipe  # the part of the recipe that text and teacher depend on: recipe.setting()
+    teacher: nn.Module  # on the device where it was used last
     train: PackedDataset | ChatDataset | PackedRows  # rows to learn from
     validation: PackedDataset | ChatDataset  # rows to measure on
-    vocab_size: int  # of the teacher, and of a student that is made of it
-    tokenizer: Any = None  # of transformers, where the data are conversations; else of tokenizers
+    vocab_size: int  # entries of the teacher's vocabulary; a preset student has the same
+    tokenizer: Any = None  # from transformers; for a corpus with a preset teacher, from tokenizers
     text_sha256: str = ""  # of the corpus or the conversations, before it is tokenized
 
     @classmethod
@@ -77,14 +78,15 @@ class Ingredients:
         """The teacher and the data of a recipe; a preset teacher is trained if it is not cached.
 
         Args:
-            recipe: its setting is used.
-            device: ``"auto"`` or ``"cpu"``, for the training of the teacher.
-            progress: show a bar while it trains.
-            text: what the recipe names, if it has been read.
+            recipe: only its :meth:`kdlab.Recipe.setting` is used.
+            device: ``"auto"`` or ``"cpu"``, for the training of a preset teacher.
+            progress: show a bar while the teacher trains.
+            text: the recipe's corpus or conversations, if loaded already; None loads them.
 
         Raises:
-            ValueError: the corpus is unknown, the teacher cannot have that vocabulary, or the text
-                has tokens that it does not know.
+            ValueError: the corpus is unknown; there are too few conversations to split; the teacher
+                cannot have ``vocab_size`` entries, or the text has tokens outside of them; or a
+                pretrained student has other tokens than its teacher.
         """
         recipe = setting = recipe.setting()
         corpus = text_of(recipe) if text is None else text
@@ -127,7 +129,7 @@ class Ingredients:
     def _of_examples(
         cls, setting: Recipe, examples: Examples, device: str, progress: bool
     ) -> Ingredients:
-        """The same, of conversations."""
+        """What :meth:`of` makes, with conversations in place of a corpus."""
         told, held_out = examples.train, examples.validation
         if not told or not held_out:
             raise ValueError(
@@ -174,9 +176,9 @@ class Ingredients:
     def student(self, name: str) -> nn.Module:
         """A student before its first step; new weights come from torch's random state.
 
-        A name in PRESETS is of that shape, with the teacher's vocabulary; ``layers:n`` is each nth
-        layer of the teacher; ``shape:n`` is as large as that, and has new weights; after ``hf:`` it
-        is a pretrained model.
+        A name in PRESETS gives a model of that shape, with the teacher's vocabulary; ``layers:n``
+        keeps every nth layer of the teacher; ``shape:n`` is a model of the size of ``layers:n``
+        with new weights; ``hf:`` and a name is a pretrained model.
         """
         if name in PRESETS:
             longest = {} if self.setting.block_size is None else {"block_size": self.longest}
@@ -189,14 +191,14 @@ class Ingredients:
 
     @property
     def longest(self) -> int:
-        """Tokens of the longest row that a student is to read."""
+        """Most tokens that a student from PRESETS reads: block_size, but at least 128."""
         return max(PRESETS["tiny-student"].block_size, self.setting.block_size or 0)
 
     def teacher_text(self, recipe: Recipe, *, device: str = "auto") -> list[dict[str, Tensor]]:
-        """Blocks that begin as those of the corpus do, and that the teacher finished; cached.
+        """Rows to train on: prompts from the corpus, continued by the teacher; cached.
 
         Raises:
-            ValueError: the recipe does not say how many.
+            ValueError: ``recipe.teacher_texts`` is None, or the data are conversations.
         """
         if recipe.teacher_texts is None:
             raise ValueError("the recipe asks for no text of the teacher's; set teacher_texts")
@@ -204,7 +206,8 @@ class Ingredients:
             raise ValueError("teacher_texts go on from blocks of a corpus, not from conversations")
         size = self.train.blocks.shape[1]
         prompts = self.train.spread(recipe.teacher_texts).blocks[:, : recipe.prompt_tokens]
-        digest = hashlib.sha256(prompts.numpy().tobytes() + model_sha256(self.teacher).encode())
+        key = f"{list(prompts.shape)} {size} {model_sha256(self.teacher)}"
+        digest = hashlib.sha256(prompts.numpy().tobytes() + key.encode())
         path = cache_dir() / "teacher-texts" / f"{digest.hexdigest()[:16]}.safetensors"
         if not path.exists():
             where = resolve_device(device)
@@ -221,7 +224,7 @@ class Ingredients:
 
 
 def text_of(recipe: Recipe) -> Corpus | Examples:
-    """The text that a recipe names, as it is now."""
+    """The corpus or the conversations that a recipe names, read anew."""
     return load_corpus(recipe.corpus) if recipe.data is None else load_examples(recipe.data)
 
 
@@ -232,14 +235,14 @@ def _pretrained_teacher(recipe: Recipe) -> tuple[nn.Module, Any]:
 
 
 def _tokenizer_of_student(recipe: Recipe, theirs: Any, texts: list[str]) -> Any:
-    """The tokenizer of a pretrained student, which is to have the tokens of its teacher's."""
+    """The tokenizer of a pretrained student; ValueError if its teacher's has other tokens."""
     tokenizer = tokenizer_of(recipe.student.removeprefix("hf:"), recipe.vocab_size)
     check_same_tokens(tokenizer, theirs, texts)
     return tokenizer
 
 
 def spread(items: Sequence[Item], number: int) -> list[Item]:
-    """So many of the items, spread evenly over them."""
+    """``number`` of the items, spread evenly over all."""
     return [items[i * len(items) // number] for i in range(number)]
 
 
@@ -253,18 +256,18 @@ def trained_teacher(
     device: str = "auto",
     progress: bool = False,
 ) -> TinyGPT:
-    """A preset model trained on the corpus's labels; trained once, then read from the cache.
+    """A preset model, trained on a corpus with LM loss alone: once, then read from the cache.
 
     Args:
-        corpus: the text, or conversations; the training split is learned.
+        corpus: a corpus or conversations; the model learns from the training split.
         preset: a name in :data:`kdlab.PRESETS`.
-        vocab_size: if not that of the preset.
+        vocab_size: entries of the vocabulary; None: the preset's. Conversations may give fewer.
         steps: optimiser steps.
         device: ``"auto"`` or ``"cpu"``, for the training.
         progress: show a bar while it trains.
 
     Returns:
-        The model, on the CPU.
+        The model, on the CPU and in evaluation mode.
 
     Raises:
         ValueError: the preset is unknown.
@@ -277,7 +280,7 @@ def trained_teacher(
     if preset not in PRESETS:
         raise ValueError(f"unknown preset {preset!r}; known: {', '.join(PRESETS)}")
     shape = replace(PRESETS[preset], **({} if vocab_size is None else {"vocab_size": vocab_size}))
-    if isinstance(corpus, Examples):  # they may not have so many different tokens
+    if isinstance(corpus, Examples):  # few of them may give fewer tokens
         shape = replace(shape, vocab_size=len(train_chat_tokenizer(corpus, shape.vocab_size)))
     config = TrainConfig(steps=steps, device=device, progress=progress)
     recipe = {

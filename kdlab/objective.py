@@ -5,9 +5,10 @@ It has two forms::
     additive  LM + λ·KD             the form of the course; λ ≥ 0
     convex    (1−λ)·LM + λ·KD       the form of many libraries; 0 ≤ λ ≤ 1
 
-An additive λ points in the same direction as a convex α = λ / (1 + λ); the additive loss is
-1 + λ times the convex one. For one position with label y, at temperature 1, the additive objective
-with forward KL is smallest at q* = (onehot(y) + λ·p) / (1 + λ).
+The gradient of the convex form with weight λ / (1 + λ) has the same direction as that of the
+additive form with λ; the additive loss is 1 + λ times the convex one. For one position with label y
+and the teacher's distribution p, at temperature 1, the additive objective with forward KL is
+smallest where the student's distribution is q* = (onehot(y) + λ·p) / (1 + λ).
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ __all__ = ["CombinedObjective", "Objective", "ObjectiveOutput"]
 
 
 class ObjectiveOutput(NamedTuple):
-    """What an objective returns: with :class:`CombinedObjective`, ``loss`` is both terms.
+    """What an objective returns: the loss and its two terms.
+
+    With :class:`CombinedObjective`, ``loss`` is the weighted sum of ``lm_loss`` and ``kd_loss``.
 
     >>> objective = CombinedObjective(lam=0.5)
     >>> output = objective(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]), torch.tensor([1]))
@@ -54,15 +57,17 @@ class ObjectiveOutput(NamedTuple):
 
     loss: Tensor  # scalar: call .backward() on it
     lm_loss: Tensor  # scalar, nats per position, at temperature 1
-    kd_loss: Tensor | None  # scalar, times T² if so configured; None when there was no teacher
-    num_items: int | Tensor  # positions that the sums were divided by
+    kd_loss: Tensor | None  # scalar, times T² with scale_by_temperature; None without a teacher
+    num_items: int | Tensor  # positions that the sums were divided by; 0 counts as 1
 
 
 class Objective(Protocol):
-    """What a trainer minimises: any callable with the arguments below, and with two attributes.
+    """What a trainer minimises: any callable with the two attributes below.
 
-    It may offer a twin of its own that needs no logits, by a method ``linear_twin()`` of its own
-    class: see :func:`kdlab.fused.linear_twin`.
+    It takes the arguments of :meth:`CombinedObjective.__call__` and returns an
+    :class:`ObjectiveOutput`. It may also offer a version of itself that works from hidden states,
+    its linear twin. To do so, define a method ``linear_twin()`` in the class itself: see
+    :func:`kdlab.fused.linear_twin`.
 
     >>> class HalfOfIt(CombinedObjective):
     ...     def __call__(self, *arguments, **named):
@@ -92,18 +97,19 @@ class CombinedObjective:
     """LM loss and knowledge-distillation loss in one number, each a mean over the same positions.
 
     Args:
-        divergence: a name in :data:`kdlab.DIVERGENCES`, or a function with the same signature
-            (bind options with ``functools.partial``).
-        lam: λ, the weight of the teacher. At least 0; at most 1 in the convex form. It may be
-            assigned later: a schedule does so before every step.
+        divergence: a name in :data:`kdlab.DIVERGENCES`, or a function with the same signature as
+            those named there (bind options with ``functools.partial``).
+        lam: λ, the weight of the KD term: finite and at least 0; at most 1 in the convex form.
+            ``lam`` may be assigned later: a schedule does so before every step.
         temperature: T > 0, for the KD term alone. The LM term is always at T = 1.
         form: ``"additive"``, LM + λ·KD, or ``"convex"``, (1−λ)·LM + λ·KD.
         scale_by_temperature: multiply KD by T², which keeps the size of its gradient about the same
             as T changes (Hinton et al. 2015).
         ignore_index: positions with this label count in neither term.
-        match_vocab: ``"error"``, or ``"truncate"`` to compare the first min(V, V') entries of the
-            two vocabularies, each softmax taken over those alone, that of the LM loss too; a label
-            beyond them is a ValueError.
+        match_vocab: what to do if the vocabularies have different sizes V and V'. ``"error"``:
+            raise ValueError. ``"truncate"``: keep the first min(V, V') entries of both. Every
+            softmax is then over these alone, also in the LM term, and a label beyond them is a
+            ValueError.
 
     Raises:
         ValueError: an argument is outside what is listed here.
@@ -139,9 +145,9 @@ class CombinedObjective:
         self.check_options()
 
     def check_options(self) -> None:
-        """Raise ValueError if an option is outside what is listed above.
+        """Raise ValueError if an option is outside what the class lists.
 
-        Options may be assigned at any time: each call asks.
+        Options may be assigned at any time, so each call of the objective checks them.
         """
         self.divergence = resolve_divergence(self.divergence)
         self.temperature = check_temperature(self.temperature)
@@ -157,7 +163,7 @@ class CombinedObjective:
 
     @property
     def lam(self) -> float:
-        """λ, the weight of the teacher."""
+        """λ, the weight of the KD term."""
         return self._lam
 
     @lam.setter
@@ -176,7 +182,7 @@ class CombinedObjective:
 
     @property
     def kd_scale(self) -> float:
-        """What the divergence is multiplied by to give the KD term, T² or 1."""
+        """The factor that turns the divergence into the KD term: T² or 1."""
         return self.temperature**2 if self.scale_by_temperature else 1.0
 
     def __call__(
@@ -191,24 +197,26 @@ class CombinedObjective:
 
         Args:
             student_logits: ``[..., V]``.
-            teacher_logits: ``[..., V]``, a constant; or the k likeliest tokens and the mass of the
-                rest (:class:`kdlab.TopK`), at this objective's temperature, which are compared as
-                k + 1 buckets; None only while λ = 0.
+            teacher_logits: ``[..., V]``, treated as a constant; or a :class:`kdlab.TopK`, the k
+                likeliest tokens and the probability of the rest at this objective's temperature,
+                compared as k + 1 buckets; None only while λ = 0.
             labels: ``[...]``, integers; ``ignore_index`` where a position does not count.
-            num_items: a number, or a tensor with one element, ≥ 0, that the sums are divided by (0
-                counts as 1); by default the positions of this batch that count. With accumulation
-                or several ranks, pass the number over all of them: the parts then add up to the
-                loss of the whole, however it was split. DDP and FSDP average gradients over the
-                ranks, and Accelerate and Lightning over the micro-batches that they accumulate: in
-                a loop of your own, multiply the loss by these numbers before ``backward()``.
+            num_items: the number that the sums are divided by, ≥ 0 (0 counts as 1), or a tensor
+                with one element; by default the positions of this batch that count. With
+                accumulation or several ranks, pass the number over all micro-batches and ranks: the
+                parts then add up to the loss of the whole, however it was split. DDP and FSDP
+                average gradients over the ranks, Accelerate and Lightning over the micro-batches
+                that they accumulate. In a loop of your own, undo that before ``backward()``:
+                multiply the loss by the number of ranks or micro-batches averaged over, or by both.
 
         Returns:
-            The loss and its two terms, all attached to the graph; 0 if no position counts. With a
-            divergence of this library they can be differentiated only once: a backward pass with
-            ``create_graph=True``, or a transform of ``torch.func``, raises RuntimeError.
+            The loss and its two terms, all attached to the graph; 0 if no position counts. The KD
+            term of a divergence of this library can be differentiated only once: a backward pass
+            with ``create_graph=True``, or a transform of ``torch.func``, raises RuntimeError.
 
         Raises:
-            ValueError: shapes, dtypes or vocabularies do not fit, or a label is out of range.
+            ValueError: shapes, dtypes, devices, vocabularies or the temperature of a TopK do not
+                fit; a label is out of range; or the divergence needs a tail that a TopK lacks.
         """
         leave_graph()
         self.check_options()
@@ -230,7 +238,7 @@ class CombinedObjective:
         labels = labels[counts]
         if isinstance(teacher_logits, TopK):
             teacher_logits = self._checked(teacher_logits, student_logits.shape, counts)
-        elif teacher_logits is not None:  # a constant to every divergence, one's own too
+        elif teacher_logits is not None:  # a constant to every divergence, also to a user's own
             teacher_logits = teacher_logits.detach()
             teacher_logits = teacher_logits if everything else teacher_logits[counts]
         student_logits = student_logits if everything else student_logits[counts]
@@ -256,11 +264,11 @@ class CombinedObjective:
         return ObjectiveOutput(self.combine(lm_loss, kd_loss), lm_loss, kd_loss, num_items)
 
     def combine(self, lm_loss: Tensor, kd_loss: Tensor | None) -> Tensor:
-        """The weighted sum. A term of weight 0 is left out, not multiplied: 0·∞ would be NaN."""
+        """The weighted sum. A term of weight 0 is left out: multiplied by 0, ∞ would be NaN."""
         lm_weight, kd_weight = self.weights
         if kd_weight == 0:
             return lm_loss
-        assert kd_loss is not None  # it may be only while its weight is 0
+        assert kd_loss is not None  # it may be None only while its weight is 0
         if lm_weight == 0:
             return kd_weight * kd_loss
         return lm_weight * lm_loss + kd_weight * kd_loss
@@ -278,24 +286,26 @@ class CombinedObjective:
         if self.match_vocab == "error" or teacher_logits is None:
             return student_logits, teacher_logits
         size = student_logits.shape[-1]
-        if isinstance(teacher_logits, TopK):
-            size = min(size, teacher_logits.vocabulary or size)
-            return student_logits[..., :size], teacher_logits.within(size)
+        if isinstance(teacher_logits, TopK):  # cut where it is known which positions count
+            return student_logits[..., : teacher_logits.vocabulary or size], teacher_logits
         size = min(size, teacher_logits.shape[-1])
         return student_logits[..., :size], teacher_logits[..., :size]
 
     def _checked(self, teacher: TopK, logits_shape: tuple[int, ...], counts: Tensor) -> TopK:
-        """The positions of a top k that count, ``[N]``, if they are what this objective needs."""
+        """The positions of a TopK that count, ``[N]``; ValueError if it does not fit."""
         if teacher.ids.shape[:-1] != counts.shape:
-            teacher.check(logits_shape)  # says it
+            teacher.check(logits_shape)  # raises
+        check_devices(teacher=teacher.ids, labels=counts)
         teacher = teacher[counts]
+        if self.match_vocab == "truncate":
+            teacher = teacher.within(logits_shape[-1])
         teacher.check((*teacher.ids.shape[:-1], logits_shape[-1]))
         if teacher.temperature not in (None, self.temperature):
             raise ValueError(
                 f"the teacher's top k was taken at temperature {teacher.temperature}, but the "
                 f"objective has {self.temperature}"
             )
-        if teacher.ids.shape[-1] == logits_shape[-1]:  # all are named: no tail, but for rounding
+        if teacher.ids.shape[-1] == logits_shape[-1]:  # all tokens are listed: the tail is rounding
             return replace(teacher, log_tail=torch.full_like(teacher.log_tail, -torch.inf))
         no_tail = teacher.ids.shape[-1] < logits_shape[-1] and is_infinite_without_tail(
             self.divergence
@@ -326,7 +336,7 @@ def counted(labels: Tensor, logits_shape: tuple[int, ...], ignore_index: int) ->
             f"labels {tuple(labels.shape)} must have the shape of the positions in the logits, "
             f"{tuple(logits_shape[:-1])}; nothing is shifted here"
         )
-    labels = labels.long()  # in 8 bits, 256 would be 0
+    labels = labels.long()  # in 8 bits, a vocabulary of 256 would be 0
     counts = labels != ignore_index
     vocabulary = logits_shape[-1]
     wrong = counts & ((labels < 0) | (labels >= vocabulary))
@@ -339,7 +349,7 @@ def counted(labels: Tensor, logits_shape: tuple[int, ...], ignore_index: int) ->
 
 
 def count_items(num_items: int | Tensor | None, here: int) -> tuple[int | Tensor, int | Tensor]:
-    """What was asked for, or the positions counted here; and the same, at least 1, to divide by."""
+    """``num_items``, or ``here`` if it is None; and the same, but at least 1, as the divisor."""
     if num_items is None:
         num_items = here
     if isinstance(num_items, Tensor):

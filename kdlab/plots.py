@@ -26,7 +26,7 @@ __all__ = [
     "training_curves",
 ]
 
-# Okabe and Ito's colours, which people who see few colours can tell apart; line styles differ too.
+# Okabe and Ito's colours, which colour-blind people can tell apart; the line styles differ as well.
 LM, KD, LAMBDA = "#0072B2", "#D55E00", "#009E73"
 COLOURS = (LM, KD, LAMBDA, "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MEASURES = {
@@ -43,11 +43,11 @@ def training_curves(history: History, *, title: str = "The two losses over a run
     """The two losses and λ over a run.
 
     Args:
-        history: of a run with a teacher.
+        history: the history of a run with a teacher.
         title: the figure's message.
 
     Returns:
-        A figure of two panels, one of the losses in nats per position and one of λ.
+        A figure of two panels: the losses, in nats per token, and λ.
 
     Raises:
         ValueError: the run had no teacher, or has taken no step.
@@ -65,7 +65,7 @@ def training_curves(history: History, *, title: str = "The two losses over a run
     figure, (losses, lam) = plt.subplots(
         2, 1, figsize=(7, 4.5), sharex=True, height_ratios=[3, 1], layout="constrained"
     )
-    # Steps on the student's own text have no LM loss; the line goes on beyond them.
+    # Steps on text that the student wrote have no LM loss; the line joins the steps that have one.
     labelled = [(record["step"], record["lm_loss"]) for record in history.train]
     labelled = [point for point in labelled if point[1] is not None]
     if labelled:
@@ -87,16 +87,19 @@ def evaluation_curves(
     """One measurement on validation text, over the steps of several runs.
 
     Args:
-        histories: runs by the name that the legend gives them; each was evaluated (``eval_every``).
-        column: what was measured: ``perplexity``, ``lm_loss``, ``kl_to_teacher``,
-            ``agreement_top1`` or ``calibration_error``.
+        histories: the history of each run, under its name in the legend. Each run was evaluated
+            (``eval_every``).
+        column: the measurement: ``perplexity``, ``lm_loss``, ``kl_to_teacher``,
+            ``reverse_kl_to_teacher``, ``agreement_top1`` or ``calibration_error``.
         title: the figure's message.
 
     Returns:
-        A figure of one panel. The teacher's perplexity is a grey line, if it is known.
+        A figure of one panel. With ``perplexity``, a grey line shows the teacher's perplexity, if
+        all runs with a teacher end with the same one.
 
     Raises:
-        ValueError: a run was not evaluated, or had no teacher and so lacks the column.
+        ValueError: no run is given; a run was not evaluated; or a run lacks the column, for example
+            because it had no teacher.
 
     >>> run = History(eval=[{"step": 9, "perplexity": 80.0, "teacher_perplexity": 50.0}])
     >>> evaluation_curves({"λ = 1": run}).axes[0].get_ylabel()
@@ -135,27 +138,29 @@ def mean_curves(
     beside: str | None = None,
     title: str = "",
 ) -> Figure:
-    """A measurement over the steps of some arms: the mean over the seeds, and its 95% interval.
+    """A measurement of several arms over the steps: the mean over the seeds, and its 95% interval.
 
     Args:
-        results: of a sweep whose runs were evaluated on a schedule.
-        arms: names of arms, each with the name that the legend gives it.
+        results: the results of a sweep whose runs were evaluated every few steps.
+        arms: for each arm to draw, its name in the results and its name in the legend.
         column: a column of the curves: ``lm_loss``, ``kl_to_teacher`` or ``lam``.
-        beside: an arm; the figure shows paired differences from it, and 0 is a line.
+        beside: another arm. The figure then shows each arm minus this one, paired by seed, and a
+            line at 0.
         title: the figure's message.
 
     Returns:
         A figure of one panel.
 
     Raises:
-        KeyError: there is no such arm.
+        KeyError: the results have no such arm or column.
+        ValueError: an arm and ``beside`` differ in their steps or in the number of seeds.
 
     >>> run = {"arm": "both", "seed": 0, "final": {}, "curve": {"step": [1, 2], "lam": [4.0, 2.0]}}
     >>> results = SweepResults("owls", runs=[run])
     >>> mean_curves(results, {"both": "λ falls"}, "lam").axes[0].get_ylabel()
     'λ'
     """
-    rows = math.ceil(len(arms) / 2)  # of the legend
+    rows = math.ceil(len(arms) / 2)  # of the legend, which has two columns
     _, axes = plt.subplots(figsize=(7, 3.8 + 0.22 * rows), layout="constrained")
     for i, (arm, name) in enumerate(arms.items()):
         steps, intervals = results.curve(arm, column, beside=beside)
@@ -183,20 +188,23 @@ def measurements(
     beside: str | None = None,
     title: str = "",
 ) -> Figure:
-    """A measurement at the end of some arms: means over the seeds, with their 95% intervals.
+    """A measurement of several arms at the end: means over the seeds, with their 95% intervals.
 
     Args:
-        results: of a sweep.
-        arms: names of arms, each with the name that its row gets, from the top down.
-        measure: a name in the runs' ``final``.
-        beside: an arm; the figure shows paired differences from it, and 0 is a line.
+        results: the results of a sweep.
+        arms: for each arm to draw, its name in the results and the label of its row; the first arm
+            is at the top.
+        measure: the measurement, a key of the ``final`` of the runs.
+        beside: another arm. The figure then shows each arm minus this one, paired by seed, and a
+            line at 0.
         title: the figure's message.
 
     Returns:
-        A figure of one panel, a row for each arm.
+        A figure of one panel, with a row for each arm.
 
     Raises:
-        KeyError: there is no such arm.
+        KeyError: the results have no such arm or measurement.
+        ValueError: an arm and ``beside`` differ in the number of seeds.
 
     >>> runs = [{"arm": a, "seed": 0, "final": {"lm_loss": x}, "curve": {}}
     ...         for a, x in {"labels": 5.0, "both": 4.5}.items()]
@@ -216,7 +224,7 @@ def measurements(
         axes.axvline(0.0, color="#777777", linewidth=1)
         label += f", minus that of {beside}"
     axes.set(xlabel=label, title=title, ylim=(len(arms) - 0.5, -0.5))
-    axes.locator_params(axis="x", nbins=6)  # long names leave little room
+    axes.locator_params(axis="x", nbins=6)  # long names of arms leave little room
     axes.set_yticks(range(len(arms)), list(arms.values()))
     return _open(axes)
 
@@ -229,20 +237,21 @@ def schedules(
     history: History | None = None,
     title: str = "",
 ) -> Figure:
-    """λ over the steps under several schedules; the schedules themselves are left as they are.
+    """λ of several schedules over the steps; copies are stepped, the schedules stay as they are.
 
     Args:
-        schedules: by the name that the legend gives them.
-        steps: how far to draw.
-        history: a recorded run of at least that many steps. Schedules that react are told what was
-            measured in it, as if they had been there.
+        schedules: each schedule, under its name in the legend.
+        steps: the number of optimiser steps to draw.
+        history: a recorded run, preferably of at least ``steps`` steps. A schedule that reacts to a
+            run is given the losses or gaps of this run, step by step.
         title: the figure's message.
 
     Returns:
         A figure of one panel.
 
     Raises:
-        ValueError: a schedule reacts, and there is no history to react to.
+        ValueError: a schedule reacts to a run, and ``history`` is None or has not measured what
+            the schedule reacts to.
 
     >>> from kdlab import CosineLambda, LinearLambda
     >>> ends = {"linear": LinearLambda(steps=10), "cosine": CosineLambda(steps=10)}
@@ -258,14 +267,15 @@ def schedules(
 
 @checked
 def reliability_diagram(calibration: Calibration, *, title: str = "") -> Figure:
-    """Accuracy over confidence; on the diagonal a model is as often right as it is sure.
+    """Accuracy over confidence; on the diagonal, a model is right as often as its confidence says.
 
     Args:
-        calibration: as :func:`kdlab.evaluate` measured it.
+        calibration: the ``calibration`` of what :func:`kdlab.evaluate` returns.
         title: the figure's message; by default the expected calibration error.
 
     Returns:
-        A figure of two panels, accuracy per bin and how many positions each bin holds.
+        A figure of two panels: the accuracy of each bin that has positions, and the number of
+        positions in every bin.
 
     Source: Guo et al. 2017 (arXiv 1706.04599).
 
@@ -297,25 +307,36 @@ def reliability_diagram(calibration: Calibration, *, title: str = "") -> Figure:
 
 
 def _play(schedule: LambdaSchedule, steps: int, history: History | None) -> list[float]:
-    """λ before each step and after the last, by stepping a copy."""
+    """The λ of each step, and the one after the last, from a copy of the schedule."""
     schedule = copy.deepcopy(schedule)
-    if schedule.watches is not None and history is None:
-        raise ValueError(f"{type(schedule).__name__} reacts to a run: give its history")
+    name, watches = type(schedule).__name__, schedule.watches
+    if watches is not None and history is None:
+        raise ValueError(f"{name} reacts to a run: give its history")
     told: dict[int, Metric] = {}
-    if history is None:
-        pass
-    elif schedule.watches == "losses":
-        told = {record["step"]: (record["lm_loss"], record["kd_loss"]) for record in history.train}
-    elif schedule.watches == "gap":
-        told = {
-            record["step"]: math.log(record["perplexity"] / record["teacher_perplexity"])
-            for record in history.eval
-        }
+    if history is not None and watches is not None:
+        told = _losses(history) if watches == "losses" else _gaps(history)
+        if not told:
+            raise ValueError(f"{name} reacts to a run's {watches}, which this history has not")
     values = [schedule.value]
     for step in range(1, steps + 1):
         schedule.step(told.get(step))
         values.append(schedule.value)
     return values
+
+
+def _losses(history: History) -> dict[int, Metric]:
+    """By step; a step on the student's own text has no LM loss, and one without a teacher no KD."""
+    pairs = {record["step"]: (record["lm_loss"], record["kd_loss"]) for record in history.train}
+    return {step: pair for step, pair in pairs.items() if None not in pair}
+
+
+def _gaps(history: History) -> dict[int, Metric]:
+    """By step, in nats; an evaluation that did not measure the teacher has none."""
+    return {
+        record["step"]: math.log(record["perplexity"]) - math.log(record["teacher_perplexity"])
+        for record in history.eval
+        if record.get("teacher_perplexity") is not None
+    }
 
 
 def _line(i: int) -> dict[str, Any]:
@@ -325,5 +346,5 @@ def _line(i: int) -> dict[str, Any]:
 def _open(axes: Axes) -> Figure:
     axes.spines[["top", "right"]].set_visible(False)
     figure = axes.get_figure(root=True)
-    assert figure is not None  # it was drawn on one
+    assert figure is not None  # the axes were made on a figure
     return figure

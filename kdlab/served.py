@@ -1,14 +1,14 @@
-"""A teacher behind a server: its top log-probabilities, as servers return them, in a store.
+"""A teacher on a server: the top log-probabilities that the server returns, in a top-k store.
 
-A file has a response a line, in any of the forms of OpenAI's interface, of vLLM's and llama.cpp's:
+A file has one response a line, in any of these formats of OpenAI, vLLM and llama.cpp:
 
 - a chat completion's ``logprobs.content[].top_logprobs``, with ``token`` and ``bytes``; the same in
   OpenAI's newer ``output[].content[].logprobs``, and in llama.cpp's ``completion_probabilities``;
 - a completion's ``logprobs.top_logprobs``, a dictionary for each token of the text;
-- vLLM's ``prompt_logprobs``, keyed by token id: what it says of a text that it was given.
+- vLLM's ``prompt_logprobs``, keyed by token id, which score a text that the server was given.
 
-The first two are what the teacher wrote itself, and the row to learn from is its answer. The third
-one is of a text of yours, and is the only one that says how likely the end of an answer is.
+In the first two, the teacher wrote the answer itself, and the student learns from that answer. The
+third scores a text of yours, and it alone says how likely the end of an answer is.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import torch
 from tokenizers import pre_tokenizers
 from torch import Tensor
 
-from kdlab.arguments import checked
+from kdlab.arguments import check_temperature, check_whole, checked
 from kdlab.batches import collate
 from kdlab.chats import ChatDataset
 from kdlab.files import whole_or_not_at_all
@@ -45,23 +45,23 @@ __all__ = ["ServedReport", "write_served_store"]
 class Position(NamedTuple):
     """What a teacher says at one position."""
 
-    chosen: int  # the token that stands there
-    listed: dict[int, float]  # the log-probabilities of the tokens that are named
+    chosen: int  # the token at this position
+    listed: dict[int, float]  # token id -> log-probability, for each token that is listed
 
 
 @dataclass
 class ServedReport:
-    """What became of a server's responses.
+    """What :func:`kdlab.write_served_store` made of a server's responses.
 
     >>> print(ServedReport(rows=[{}], positions=9, k=5, unknown={"�": 2}))
     1 row, 9 positions, 5 tokens each. 2 of those listed have no id in the tokenizer, '�' for \
 one, and are part of the tail.
     """
 
-    rows: list[dict[str, Tensor]] = field(repr=False)  # to learn from, with the store
-    positions: int = 0  # that the teacher spoke about
-    k: int = 0  # tokens that are kept at each
-    unknown: dict[str, int] = field(default_factory=dict)  # listed tokens without an id, how often
+    rows: list[dict[str, Tensor]] = field(repr=False)  # to train on, in the store's order
+    positions: int = 0  # for which the teacher gave log-probabilities
+    k: int = 0  # tokens that are stored at each of these positions
+    unknown: dict[str, int] = field(default_factory=dict)  # listed token without an id -> count
 
     def __str__(self) -> str:
         rows = "1 row" if len(self.rows) == 1 else f"{len(self.rows):,} rows"
@@ -84,26 +84,29 @@ def write_served_store(
     temperature: float = 1.0,
     vocabulary: int | None = None,
 ) -> ServedReport:
-    """Read a server's responses, one a line, and write what they say as a top-k store.
+    """Read a server's responses, one a line, and write their log-probabilities as a top-k store.
 
     Args:
-        responses: JSON lines; line i is about row i of the data. For ``prompt_logprobs`` the server
-            was given the row's own token ids as its prompt; else it answered the conversation. A
-            batch API returns lines in any order and leaves out what failed: sort them, and leave
-            the failed rows out of the data too.
-        data: the conversations that were answered, in that order, in the tokens of the teacher.
+        responses: JSON lines; line i is the response for row i of the data. For
+            ``prompt_logprobs``, the prompt must have been the row's own token ids; in the other
+            formats, the server answered the conversation. A batch API returns lines in any order
+            and leaves out failed requests: sort the lines, and leave the failed rows out of the
+            data, too.
+        data: the conversations that were answered, in that order, with the teacher's tokenizer.
         path: the store, for :class:`kdlab.TopKTeacher`.
-        k: tokens to keep at each position; None for as many as every position lists.
+        k: tokens to keep at each position; None for the smallest number that a position lists.
         temperature: at which the log-probabilities were taken; servers give them at 1.
         vocabulary: entries of the student's vocabulary, if it has more than the tokenizer.
 
     Returns:
-        The rows to learn from, and what could not be mapped.
+        The rows to train on, and the listed tokens that have no id in the tokenizer.
 
     Raises:
-        ValueError: a response lists no log-probabilities, is of another text, is not in its place,
-            or holds a token of the text without an id; its line is told. Or the path holds another
-            store or something else, which is not replaced.
+        ValueError: a response lists no log-probabilities, is about another text, is out of order,
+            or has a token in its text without an id; the message names the line. Or there are no
+            responses, more responses than rows, or fewer than ``k`` tokens at a position. Or ``k``,
+            the temperature or the vocabulary is outside its range. Or the path holds another store
+            or something else, which is not replaced.
 
     >>> from kdlab import Examples, TopKTeacher, train_chat_tokenizer
     >>> import tempfile
@@ -117,8 +120,8 @@ def write_served_store(
     >>> TopKTeacher(folder / "teacher.topk", report.rows).read(torch.tensor([0])).ids.shape
     torch.Size([1, 7, 1])
     """
-    if k is not None and k < 1:
-        raise ValueError(f"k must be at least 1, got {k}")
+    k = None if k is None else check_whole("k", k, least=1)
+    temperature = check_temperature(temperature)
     tokens, report = TokenIds(data.tokenizer), ServedReport([])
     spoken: list[list[Position | None]] = []
     for i, (where, response) in enumerate(_lines(Path(responses))):
@@ -133,7 +136,10 @@ def write_served_store(
     report.positions, report.k = len(listed), min(listed) if k is None else k
     if min(listed) < report.k:
         raise ValueError(f"a position lists {min(listed)} tokens, fewer than k={report.k}")
-    entries = len(tokens) if vocabulary is None else vocabulary
+    highest = max(max(each.listed) for row in spoken for each in row if each is not None)
+    entries = check_whole("vocabulary", len(tokens) if vocabulary is None else vocabulary)
+    if entries <= highest:
+        raise ValueError(f"vocabulary is {entries}, but a response lists the token {highest}")
     _write(Path(path), report, spoken, entries, temperature, data.tokenizer_sha256)
     return report
 
@@ -162,7 +168,7 @@ def _lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _in_its_place(name: Any, before: Any, where: str) -> Any:
-    """The name of a request, where it has a number that the one before does not contradict."""
+    """Return a request's ``custom_id``; ValueError if its number does not follow the one before."""
     this, last = (re.fullmatch(r"(\D*)(\d+)", str(each)) for each in (name, before))
     if this and last and this[1] == last[1] and int(this[2]) != int(last[2]) + 1:
         raise ValueError(
@@ -181,7 +187,7 @@ def _row(
     report: ServedReport,
     where: str,
 ) -> tuple[dict[str, Tensor], list[Position | None]]:
-    """The row that a response is about, and what it says of each token after the first."""
+    """The row that a response is about, and a Position, or None, for each token after the first."""
     if response.get("error"):
         raise ValueError(f"{where}: the server answered with an error: {response['error']}")
     choices = response.get("choices") or [{}]
@@ -213,7 +219,7 @@ def _row(
 
 
 def _scored(token: int, score: Mapping[str, Any] | None, where: str) -> Position:
-    """vLLM's: by token id, the token that stands there among them."""
+    """A position of vLLM's ``prompt_logprobs``; ``score`` must list the ``token`` itself, too."""
     found = {
         int(i): _log_prob(each["logprob"] if isinstance(each, Mapping) else each, where)
         for i, each in (score or {}).items()
@@ -224,7 +230,7 @@ def _scored(token: int, score: Mapping[str, Any] | None, where: str) -> Position
 
 
 def _log_prob(value: Any, where: str) -> float:
-    if isinstance(value, int | float) and value <= 0.01:  # servers round
+    if isinstance(value, int | float) and value <= 0.01:  # servers round, so just above 0
         return float(value)
     raise ValueError(f"{where}: {value!r} is no natural log-probability")
 
@@ -242,7 +248,7 @@ def _position(token: int, listed: dict[int, float], where: str) -> Position:
 def _listed(
     response: Mapping[str, Any], logprobs: Any, where: str
 ) -> list[tuple[Any, dict[Any, Any]]]:
-    """Each token of an answer, and the log-probabilities of those listed beside it."""
+    """Each token of an answer, and the log-probabilities listed there, its own included."""
     content = response.get("completion_probabilities")  # llama.cpp
     for part in response.get("output") or ():  # OpenAI's Responses
         for text in part.get("content") or ():
@@ -270,7 +276,7 @@ def _listed(
 
 
 def _token(listed: Mapping[str, Any]) -> Any:
-    """A token by its id or bytes where given: a text cannot say which half of a character."""
+    """A token by its id or bytes where given: a text cannot show a part of a character."""
     if isinstance(listed.get("id"), int):
         return f"token_id:{listed['id']}"
     return bytes(listed["bytes"]) if listed.get("bytes") else listed["token"]
@@ -298,7 +304,7 @@ def _said(
 
 
 class TokenIds:
-    """Token ids by what tokens stand for.
+    """Finds the id of a token, given its text or bytes.
 
     >>> from kdlab import reckoning, train_chat_tokenizer
     >>> tokenizer = train_chat_tokenizer(reckoning(200), 400)
@@ -312,8 +318,8 @@ class TokenIds:
         special = {str(token) for token in tokenizer.added_tokens_decoder.values()}
         bytes_of = _byte_alphabet(vocabulary)
         self.entries: int = 1 + max(vocabulary.values())
-        self.known: dict[bytes, int | None] = {}  # None: several tokens stand for it
-        self.single: dict[bytes, int] = {}  # bytes that a piece may lack
+        self.known: dict[bytes, int | None] = {}  # None: several tokens have these bytes
+        self.single: dict[bytes, int] = {}  # byte tokens such as <0x0A>, a fallback
         for token, i in vocabulary.items():
             if token in special:
                 key = token.encode()
@@ -330,14 +336,14 @@ class TokenIds:
         return int(self.entries)
 
     def find(self, token: str | bytes) -> int | None:
-        """The id of a token as a server names it; None if there is none."""
+        """The id of a token as a server names it; None if no token, or more than one, fits."""
         if isinstance(token, str):
             numbered = re.fullmatch(r"token_id:(\d+)", token)  # vLLM's return_tokens_as_token_ids
             if numbered:
                 return int(numbered[1]) if int(numbered[1]) < self.entries else None
-            if "\ufffd" in token:  # what is left of half a character says not which
+            if "\ufffd" in token:  # stands for any part of a character, so it is ambiguous
                 return None
-            if token.startswith("bytes:"):  # of completions, a part of a character
+            if token.startswith("bytes:"):  # a part of a character, in completions
                 raw = token.removeprefix("bytes:").encode().decode("unicode_escape")
                 token = raw.encode("latin-1")
             else:
@@ -346,7 +352,7 @@ class TokenIds:
 
 
 def _byte_alphabet(vocabulary: Mapping[str, int]) -> dict[str, int] | None:
-    """What byte each character of a byte-level tokenizer's tokens is; None for any other."""
+    """The byte that each character of a byte-level tokenizer stands for; None if it is another."""
     printed = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printed]
     letters = {chr(byte): byte for byte in printed}
@@ -371,7 +377,7 @@ def _write(
         file.write(beginning(header, table))
         for positions in spoken:
             records = np.zeros(len(positions), record_type(header))
-            records["log_tail"] = np.nan  # where nothing was said: nothing may count it
+            records["log_tail"] = np.nan  # stays where the teacher said nothing: it must not count
             for n, position in enumerate(positions):
                 if position is not None:
                     records[n] = _record(position, header)

@@ -1,4 +1,4 @@
-"""What a sweep found, and what can be said of it."""
+"""What a sweep found, and what can be concluded from it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scipy.special import stdtrit  # Student's t, by its probability
+from scipy.special import stdtrit  # quantiles of Student's t distribution
 
 from kdlab.arguments import checked
 from kdlab.files import write_atomically
@@ -28,11 +28,11 @@ class Interval(NamedTuple):
     """
 
     mean: float  # of the values
-    half_width: float  # of the interval; 0 where there is but one value, which says nothing of it
+    half_width: float  # of the interval; 0 if there is only one value, which gives no interval
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Interval:
-        """From independent repetitions."""
+        """From independent repetitions; ValueError if there are none, or one is not finite."""
         n = len(values)
         if n == 0:
             raise ValueError("an interval is of at least one value, got none")
@@ -45,7 +45,10 @@ class Interval(NamedTuple):
 
     @property
     def includes_zero(self) -> bool:
-        """Whether 0 is inside, so that a difference may be chance; of one value it says nothing."""
+        """Whether 0 lies in the interval: if so, a difference may be chance.
+
+        With only one value, this tells nothing.
+        """
         return abs(self.mean) <= self.half_width
 
     def __str__(self) -> str:
@@ -54,7 +57,7 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class SweepResults:
-    """What a sweep found: each run's numbers and curve, and with what they were made.
+    """What a sweep found: each run's measurements and curve, and what made them.
 
     >>> runs = [{"arm": a, "seed": s, "final": {"perplexity": 8.0 + s + d}, "curve": {}}
     ...         for a, d in {"labels": 2.0, "both": 0.0}.items() for s in range(3)]
@@ -66,11 +69,11 @@ class SweepResults:
     """
 
     name: str  # of the sweep
-    command: str = ""  # with which it was made
-    machine: dict[str, Any] = field(default_factory=dict)  # on which it was made
-    versions: dict[str, str] = field(default_factory=dict)  # of the packages that made it
-    arms: dict[str, Any] = field(default_factory=dict)  # the specification of each
-    runs: list[dict[str, Any]] = field(default_factory=list, repr=False)  # an arm with a seed each
+    command: str = ""  # the command that makes the results again
+    machine: dict[str, Any] = field(default_factory=dict)  # the machine that made the runs
+    versions: dict[str, str] = field(default_factory=dict)  # of the packages used by the runs
+    arms: dict[str, Any] = field(default_factory=dict)  # each arm's specification
+    runs: list[dict[str, Any]] = field(default_factory=list, repr=False)  # one per arm and seed
 
     @classmethod
     @checked
@@ -79,7 +82,7 @@ class SweepResults:
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: it is damaged, or holds something else.
+            ValueError: the file is damaged, or holds something else.
         """
         if not Path(path).exists():
             raise FileNotFoundError(
@@ -94,14 +97,14 @@ class SweepResults:
 
     @checked
     def write(self, path: str | Path) -> None:
-        """To a JSON file, a line a run; numbers with five digits."""
+        """Write a JSON file with a line for each run; measurements have five significant digits."""
         runs = ",\n  ".join(to_json(_rounded(run), ensure_ascii=False) for run in self.runs)
         head = {key: value for key, value in asdict(self).items() if key != "runs"}
         text = to_json(head, ensure_ascii=False, indent=1)
         write_atomically(Path(path), f'{text[:-2]},\n "runs": [\n  {runs}\n ]\n}}\n')
 
     def __str__(self) -> str:
-        """How many runs, and how and with what they were made, as far as that is known."""
+        """The number of runs; their command, versions, machine and time, as far as known."""
         made_with = f", made with: {self.command}" if self.command else ""
         lines = [f"{len(self.runs)} runs{made_with}"]
         if self.versions:
@@ -126,15 +129,20 @@ class SweepResults:
         return sorted(found, key=lambda run: run["seed"])
 
     def values(self, arm: str, measure: str) -> list[float]:
-        """A measurement at the end of each run, in the order of the seeds."""
+        """A measurement at the end of each run of an arm, in the order of the seeds."""
         return [run["final"][measure] for run in self.of(arm)]
 
     def mean(self, arm: str, measure: str) -> Interval:
-        """Its mean over the seeds, with a 95% interval."""
+        """The mean of a measurement over the seeds of an arm, with a 95% interval."""
         return Interval.of(self.values(arm, measure))
 
     def difference(self, arm: str, other: str, measure: str) -> Interval:
-        """The mean of arm minus other, seed by seed, with a 95% interval."""
+        """The mean of ``arm`` minus ``other``, paired seed by seed, with a 95% interval.
+
+        Raises:
+            ValueError: the two arms were run with different seeds.
+        """
+        self._check_paired(arm, other)
         pairs = zip(self.values(arm, measure), self.values(other, measure), strict=True)
         return Interval.of([a - b for a, b in pairs])
 
@@ -143,16 +151,16 @@ class SweepResults:
     ) -> tuple[list[int], list[Interval]]:
         """The steps of the evaluations, and a column's mean over the seeds at each.
 
-        With another arm beside it, the mean of the arm's values minus those of the other, seed by
-        seed.
+        With another arm as ``beside``, the mean of ``arm`` minus ``beside``, paired seed by seed.
 
         Raises:
-            ValueError: the two were not measured at the same steps, or with as many seeds.
+            ValueError: the two arms were run with different seeds, or measured at different steps.
         """
         curves = [run["curve"] for run in self.of(arm)]
         steps = curves[0]["step"]
         values = [curve[column] for curve in curves]
         if beside is not None:
+            self._check_paired(arm, beside)
             others = [run["curve"] for run in self.of(beside)]
             if [curve["step"] for curve in others] != [curve["step"] for curve in curves]:
                 raise ValueError(f"{arm!r} and {beside!r} were not measured at the same steps")
@@ -162,9 +170,20 @@ class SweepResults:
             ]
         return steps, [Interval.of(at) for at in zip(*values, strict=True)]
 
+    def _check_paired(self, arm: str, other: str) -> None:
+        """Raise ValueError unless two arms were run with the same seeds."""
+        ours, theirs = ([run["seed"] for run in self.of(name)] for name in (arm, other))
+        if ours != theirs:
+            raise ValueError(
+                f"{arm!r} has the seeds {ours} and {other!r} {theirs}: only runs of one seed pair"
+            )
+
 
 def read_run(run: dict[str, Any]) -> dict[str, Any]:
-    """A run's record, as it was before it was written; an arm may be called Infinity."""
+    """A run's record as it was before it was written: only its measurements become numbers again.
+
+    An arm may be called Infinity.
+    """
     numbers = ("final", "curve")
     return {key: with_numbers(part) if key in numbers else part for key, part in run.items()}
 

@@ -3,12 +3,13 @@
 The trainer is one loop that reads from top to bottom: shift the labels, ask the student and the
 teacher, combine, step, measure. Devices, mixed precision and processes are the work of Hugging Face
 Accelerate. The batches of a step depend on the seed and on the step alone, so that a run can go on
-from any checkpoint, or on any number of processes, with the same losses, to rounding.
+from any checkpoint, or on any number of processes, with the same losses, up to rounding.
 
-It knows a teacher by ``targets(batch)``, a student by its logits and an objective by its call.
-Where the student shows a head, a teacher that gives logits shows one too, and the objective has a
-linear twin, logits are never made in full: the *linear* path. Any other run takes the *dense* one,
-and says why.
+The trainer calls the teacher's ``targets(batch)`` and the student, and then the objective with what
+both returned. On the *linear* path, logits are never made in full. Three conditions must hold: the
+student exposes its output head; so does the teacher, unless it gives no logits; and the objective
+has a linear twin, which works from hidden states. Any other run takes the *dense* path, which makes
+all logits, and says why.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ __all__ = ["DistillationTrainer"]
 
 log = logging.getLogger("kdlab")
 
-TURNS = threading.RLock()  # a process has one state of Accelerate, and one of random draws
+TURNS = threading.RLock()  # runs share Accelerate's state and the random state of the process
 
 
 class DistillationTrainer:
@@ -78,21 +79,22 @@ class DistillationTrainer:
 
     Args:
         student: any causal language model; it returns logits, or an object with ``.logits``. It is
-            trained in place; to save it is up to you.
-        teacher: another over the same vocabulary, which is frozen; or anything with
-            ``targets(batch)``, a :class:`kdlab.TopKTeacher` for one: see
-            :class:`kdlab.teachers.Teacher`. None, with λ = 0, trains on the labels alone.
+            trained in place; saving it is up to you.
+        teacher: another causal language model over the same vocabulary, which is frozen in place;
+            or anything with ``targets(batch)``, such as a :class:`kdlab.TopKTeacher`: see
+            :class:`kdlab.teachers.Teacher`. None trains on the labels alone, and needs λ = 0.
         objective: a :class:`kdlab.CombinedObjective` or :class:`kdlab.LinearCombinedObjective`, or
             an :class:`kdlab.Objective`. Its λ is set from the schedule before each step.
-        schedule: λ over the steps; by default the objective's λ, constant.
+        schedule: λ over the steps, a new schedule for each run; None keeps the objective's λ.
         config: how to train.
         out: a folder for ``metrics.jsonl`` and the checkpoint; None keeps everything in memory.
-        accelerator_options: what Accelerate's ``Accelerator`` is made with beside the device and
-            the precision: ``{"kwargs_handlers": [DistributedDataParallelKwargs(...)]}`` for one.
+        accelerator_options: further arguments of Accelerate's ``Accelerator``, beside the device
+            and the precision: ``{"kwargs_handlers": [DistributedDataParallelKwargs(...)]}``.
 
     Raises:
-        TypeError: a part is something else.
-        ValueError: the parts cannot be trained together, and why.
+        TypeError: an argument is not of the kind that is listed above.
+        ValueError: student, teacher, objective and schedule cannot be trained together, and the
+            message says why; or ``accelerator_options`` set the device or the precision.
 
     >>> from kdlab import CombinedObjective, TinyGPT
     >>> data = [{"input_ids": torch.arange(8), "labels": torch.arange(8)}] * 4
@@ -136,36 +138,46 @@ class DistillationTrainer:
         self.config = config
         self.out = None if out is None else as_path(out, "out").absolute()
         self.accelerator_options = dict(accelerator_options or {})
+        for option, name in (("cpu", 'device="cpu"'), ("mixed_precision", "mixed_precision=...")):
+            if option in self.accelerator_options:
+                raise ValueError(
+                    f"accelerator_options has {option}: take it out and give TrainConfig({name})"
+                )
         self.step = 0  # optimiser steps taken
         self.history = History()
         self.path: str | None = None
-        """``"linear"``, or ``"dense: "`` and why; known when the first step is taken.
+        """``"linear"``, or ``"dense: "`` and the reason; None until :meth:`fit` has chosen it.
 
-        On a GPU also whether it runs in Triton, and if not, why: see :mod:`kdlab.kernels`.
+        On a GPU ``"linear"`` is followed by whether it runs in Triton, and if not, why: see
+        :mod:`kdlab.kernels`.
         """
 
     def fit(self, train: Rows, eval: Rows | None = None, *, resume: bool = False) -> History:
-        """Train for ``config.steps`` steps. Runs in several threads of a process take turns.
+        """Train for ``config.steps`` steps.
 
-        All threads of a process draw random numbers from one generator: with dropout, a run does
-        not repeat number for number if another thread evaluates a model at the same time.
+        If several threads of a process call ``fit``, their runs follow one another. All threads
+        draw random numbers from one generator: with dropout, a run does not repeat number for
+        number if another thread evaluates a model at the same time.
 
         Args:
-            train: rows ``{"input_ids": [T], "labels": [T]}`` of any length, labels not shifted, and
-                what else both models take; a Hugging Face dataset is one.
-            eval: the same, held out, to measure at the end and every ``eval_every`` steps; or None.
-            resume: go on from the checkpoint in ``out`` if there is one. The metrics that follow
-                are those of a run that was never stopped. Without it, ``out`` must hold no run.
+            train: rows ``{"input_ids": [T], "labels": [T]}`` of any length, labels not shifted,
+                with any further input that both models take. A Hugging Face dataset will do.
+            eval: held-out rows of the same form, evaluated every ``config.eval_every`` steps and
+                at the end; None evaluates nothing.
+            resume: go on from the checkpoint in ``out``; if there is none, begin the run. The
+                metrics are those of a run that was never stopped, up to rounding. With
+                ``resume=False``, ``out`` must hold no run.
 
         Returns:
-            The history of the whole run.
+            The history of the whole run, the steps before an interruption included.
 
         Raises:
-            ValueError: data, models, objective and schedule do not go together, and why; the
-                checkpoint is of another run; or ``out`` holds what this one would replace.
-            FloatingPointError: the loss or the gradient is not finite; nothing was changed by it,
-                and the batch is saved in ``out``.
-            KeyboardInterrupt: after Ctrl-C, when the step is done and the checkpoint written.
+            ValueError: data, models, objective and schedule do not go together; the checkpoint
+                is of another run; or ``out`` holds a run that this one would replace.
+            FloatingPointError: the loss or the norm of the gradient is not finite. The step is not
+                taken; with an ``out``, its batch is saved there.
+            KeyboardInterrupt: Ctrl-C was pressed. The step is finished first; with an ``out``, a
+                checkpoint is written.
         """
         if self.step and not resume:
             raise ValueError(
@@ -198,7 +210,7 @@ class DistillationTrainer:
             for model in (self.student, getattr(self.teacher, "model", None)):
                 if isinstance(model, nn.Module):
                     check_packing(model)
-        # Of this run, not of what follows it.
+        # Random numbers and Accelerate's state are set for this run, and restored after it.
         with TURNS, kept_random_state(), own_accelerate_state():
             return self._fit(train, eval, resume)
 
@@ -219,7 +231,8 @@ class DistillationTrainer:
         sharded = sharded or accelerator.distributed_type == DistributedType.FSDP
         if config.on_policy and sharded:
             raise ValueError("on_policy does not work under FSDP: the student is in pieces there")
-        with in_turn(self.student):  # who measures it puts random numbers back to where they were
+        # An evaluation in another thread ends by restoring random states: it must not undo this.
+        with in_turn(self.student):
             set_seed(config.seed)
         move = getattr(self.teacher, "to", None)
         if move is not None:
@@ -288,7 +301,7 @@ class DistillationTrainer:
         batches: list[dict[str, Tensor]],
         asked_to_stop: threading.Event,
     ) -> tuple[dict[str, Any], bool]:
-        """One optimiser step on the micro-batches of this process; and whether it is the last."""
+        """Take one step on this process's micro-batches: its record, and whether to stop now."""
         accelerator, objective = self.accelerator, self.objective
         objective.lam = self.schedule.value
         on_policy = self._chance("step").random() < self.config.on_policy
@@ -298,8 +311,8 @@ class DistillationTrainer:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate
 
-        # Every sum is divided by the positions of the whole step, over micro-batches and processes:
-        # a mean of means would weigh a short batch as much as a long one.
+        # Every sum is divided by the positions that count in the whole step, in all micro-batches
+        # of all processes: a mean of means would weigh a short batch as much as a long one.
         if on_policy:
             for batch in batches:
                 self._check_ids(batch)
@@ -308,7 +321,7 @@ class DistillationTrainer:
         num_items = accelerator.reduce(num_items.to(accelerator.device), "sum")
 
         student.train()
-        sums = torch.zeros(4, device=accelerator.device, dtype=torch.float32)  # the last: to stop
+        sums = torch.zeros(4, device=accelerator.device, dtype=torch.float32)  # the fourth: stop?
         for i, batch in enumerate(batches):
             last = i == len(batches) - 1
             with nullcontext() if last else accelerator.no_sync(student):
@@ -320,14 +333,14 @@ class DistillationTrainer:
                         "the loss depends on no weight that is to be trained; adapters may be "
                         "merged, student.unmerge_adapter(), or quantised layers pass no gradient on"
                     )
-                # Data parallelism averages gradients over the processes; these are to be added.
+                # Data parallelism averages gradients over the processes; the sum is needed here.
                 accelerator.backward(output.loss * accelerator.num_processes)
             sums[:3] += torch.stack([term.detach() for term in _terms(output)])
         grad_norm = accelerator.clip_grad_norm_(student.parameters(), self.config.max_grad_norm)
-        # All processes stop after the same step: one that went on would wait for the others.
+        # All processes stop after the same step: one that went on would wait for ever.
         sums[3] = float(asked_to_stop.is_set())
         loss, lm_loss, kd_loss, interrupted = accelerator.reduce(sums, "sum").tolist()
-        whole = getattr(grad_norm, "full_tensor", None)  # of a student in pieces
+        whole = getattr(grad_norm, "full_tensor", None)  # of a sharded student
         grad_norm = float(grad_norm if whole is None else whole())
         if not (math.isfinite(loss) and math.isfinite(grad_norm)):
             optimizer.zero_grad()
@@ -350,11 +363,11 @@ class DistillationTrainer:
         return record, interrupted > 0
 
     def _chance(self, *what: object) -> random.Random:
-        """Draws that depend on the seed and on where the run is, not on what came before."""
+        """A generator that depends on the seed, the step and ``what``, not on earlier draws."""
         return random.Random(f"{self.config.seed}/{self.step}/{'/'.join(map(str, what))}")
 
     def _student_text(self, batch: dict[str, Tensor], part: int) -> dict[str, Tensor]:
-        """The beginnings of a batch's texts, and how the student goes on; prompts do not count."""
+        """A batch's prompts, continued by the student; only what it wrote has labels."""
         config, device = self.config, self.accelerator.device
         draw = self._chance("text", part, self.accelerator.process_index).getrandbits(62)
         mask, width = batch.get("attention_mask"), batch["input_ids"].shape[1]
@@ -385,9 +398,9 @@ class DistillationTrainer:
     # --- before the first step ---
 
     def _prepared(self) -> tuple[nn.Module, torch.optim.Optimizer]:
-        """The student as it is trained, on its device and over all processes; and its optimiser."""
+        """The student on its device, wrapped to train on all processes; and its optimiser."""
         accelerator, student = self.accelerator, self.student
-        student.zero_grad()  # what was there before is of no step
+        student.zero_grad()  # gradients from before the run belong to no step of it
         sharded = any(isinstance(part, FSDPModule) for part in student.modules())
         version_1 = any(isinstance(part, FullyShardedDataParallel) for part in student.modules())
         if version_1 and accelerator.distributed_type != DistributedType.FSDP:
@@ -400,9 +413,10 @@ class DistillationTrainer:
         optimizer = adamw(student, self.config)
         if self.config.compile:
             student = cast(nn.Module, torch.compile(student))
-        autocast, accelerator.native_amp = accelerator.native_amp, False  # around steps, not inside
+        # Autocast is put around each forward pass of a step, not into the student.
+        autocast, accelerator.native_amp = accelerator.native_amp, False
         try:
-            if sharded:  # it synchronises its own gradients
+            if sharded:  # FSDP 2 synchronises the gradients of such a student itself
                 return student, accelerator.prepare(optimizer)
             prepared: tuple[nn.Module, torch.optim.Optimizer]
             prepared = accelerator.prepare(student, optimizer)
@@ -411,7 +425,7 @@ class DistillationTrainer:
             accelerator.native_amp = autocast
 
     def _choose_path(self, train: Rows) -> str:
-        """Linear, if both models can do without their heads and the objective without logits."""
+        """Choose how the objective is computed; returns what :attr:`path` says of it."""
         batch = self._batch(train, [telling_row(train)])
         written = {"input_ids", "attention_mask", *NO_INPUTS}
         if self.config.on_policy and not batch.keys() <= written:
@@ -469,7 +483,7 @@ class DistillationTrainer:
     # --- data and measurements ---
 
     def _batches(self, data: Rows) -> Iterator[list[dict[str, Tensor]]]:
-        """The micro-batches of this process, step by step, from the current step on."""
+        """For each step from the current one on, the micro-batches of this process."""
         accelerator, config = self.accelerator, self.config
         if len(data) < config.batch_size:
             raise ValueError(f"{len(data)} sequences do not fill a batch of {config.batch_size}")
@@ -502,7 +516,7 @@ class DistillationTrainer:
         check_ids(batch, self.student, self.teacher)
 
     def _evaluate(self, data: Rows) -> float | None:
-        """Measure; returns by how many nats the student's LM loss is above its teacher's."""
+        """Evaluate and record; returns the student's LM loss minus its teacher's, or None."""
         live = self.teacher is not None and self._way.entries is not None
         live = live and getattr(self.teacher, "any_text", True)
         parts = self.config.accumulation * self.accelerator.num_processes

@@ -1,10 +1,10 @@
 """The bank: sample submissions, right in different ways (wheats) or wrong in a named way (chaffs).
 
 A submission is a Python file. Its first lines say what it is and, for a chaff, which hint each
-wrong task must earn (`# expect forward_kl: cross_entropy`); its imports follow. Compounds make
-several mistakes at once, so no hint needs to fit (`# wrong forward_kl`). A line
-`# %% task: forward_kl` starts the answer to a task. A task that a file leaves out is answered as
-the notebook's solution does.
+wrong task must earn (`# expect forward_kl: cross_entropy`); its imports follow. A compound makes
+several mistakes at once, so no hint needs to fit; it says `# wrong forward_kl`. A line
+`# %% task: forward_kl` starts the answer to a task. To a task that a file leaves out, the
+notebook's own solution is the answer.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Entry:
     Args:
         name: "wheat-loops", "chaff-base_two", "compound-…", "solution" or "stub".
         answers: Source by task; a task without one keeps the released stub.
-        expected: The misconception that each wrong task must be recognised as; None where any
-            verdict but the full points will do.
+        expected: By wrong task, the misconception that must be recognised; None where any verdict
+            without full points will do.
     """
 
     name: str
@@ -43,7 +43,7 @@ def source(root: Path, assignment: str) -> NotebookNode:
 
 
 def solution(notebook: NotebookNode) -> dict[str, str]:
-    """The notebook's own solution: source by task, without nbgrader's marks."""
+    """The notebook's own solution: source by task, without the BEGIN and END SOLUTION lines."""
     return {
         grade_id(cell).removesuffix(ANSWER): re.sub(
             r"^.*### (BEGIN|END) SOLUTION\n?", "", cell.source, flags=re.MULTILINE
@@ -54,7 +54,7 @@ def solution(notebook: NotebookNode) -> dict[str, str]:
 
 
 def entries(root: Path, assignment: str) -> list[Entry]:
-    """All sample submissions of an assignment, with its solution and its untouched stub."""
+    """All sample submissions of an assignment, and its own solution and the untouched stub."""
     own = solution(source(root, assignment))
     found = [Entry("solution", own, {}), Entry("stub", {}, {})]
     for kind in ("wheat", "chaff", "compound"):
@@ -85,13 +85,13 @@ def parse(text: str) -> tuple[dict[str, str], dict[str, str | None]]:
         Source by task, each with the file's imports, and the expected misconception by task.
 
     Raises:
-        ValueError: When it answers no task, or one of its first lines cannot be read.
+        ValueError: When the file answers no task, or a line `# expect` or `# wrong` is not read.
     """
     head, *blocks = re.split(r"^# *%% *task:", text, flags=re.MULTILINE)
     if not blocks:
         raise ValueError("There is no line '# %% task: TASK' in it, so it answers nothing.")
-    for line in re.findall(r"^# *expect\b.*", head, re.MULTILINE):
-        if not re.fullmatch(r"# expect \w+: \w+", line):
+    for line in re.findall(r"^# *(?:expect|wrong)\b.*", head, re.MULTILINE):
+        if not re.fullmatch(r"# expect \w+: \w+|# wrong \w+", line):
             raise ValueError(
                 f"{line!r} is not read. Write '# expect TASK: HINT' or '# wrong TASK'."
             )

@@ -1,10 +1,10 @@
-"""`python -m autograder exchange` and `join`: where course and students meet, a command for each.
+"""`python -m autograder exchange`, for the instructor, and `join`, for students.
 
-`exchange` makes the folder and writes its path into the course's settings. `join` tells a student's
-machine what it needs to know of the course: it writes two files where Jupyter looks for its
-configuration, with the course's id and its exchange for nbgrader, and for the server that new files
-are their owner's alone and that menus hold nothing that only instructors use. With
-`--into /etc/jupyter` they hold for everyone on the machine.
+`exchange` makes the exchange's folder and writes its path into the course's settings. `join` writes
+configuration files on a student's machine, where Jupyter looks for them. nbgrader's has the
+course's id and its exchange. The server's makes new files readable by their owner alone. Together
+with JupyterLab's, it removes from the menus what only instructors use. With `--into /etc/jupyter`,
+the files hold for everyone on the machine.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from autograder.grading.permissions import barred
 from autograder.grading.writing import replace
 from autograder.settings import SETTINGS, load_settings
 
-OPEN = 0o1777  # all may hand in, and nobody may remove what another handed in
+OPEN = 0o1777  # all may hand in; nobody may remove what others handed in
 OURS = "# Written by `python -m autograder join`; run it again to change it."
-NOT_FOR_STUDENTS = (  # parts of JupyterLab
+NOT_FOR_STUDENTS = (  # extensions of JupyterLab
     "@jupyter/nbgrader:course-list",
     "@jupyter/nbgrader:create-assignment",
     "@jupyter/nbgrader:formgrader",
@@ -61,7 +61,7 @@ def exchange(
     """Make the exchange, write its path into course.toml, and say what students type."""
     path = folder.expanduser().resolve()
     try:
-        course = load_settings(Path.cwd()).id  # whatever else is wrong with them is said first
+        course = load_settings(Path.cwd()).id  # first, to report other faults in the settings
         open_to_all(path)
         remember(Path.cwd() / SETTINGS, path)
     except (OSError, ValueError) as error:
@@ -74,7 +74,7 @@ def exchange(
         )
     if problem := barred():
         say(problem)
-    has_others = bool(set(courses(path)) - {course})  # an earlier term's
+    has_others = bool(set(courses(path)) - {course})  # such as an earlier term's
     tell(
         f"The exchange is {path}, and {SETTINGS} says so. Students type, once, in this environment"
         f" or one like it:\n    python -m autograder join {shlex.quote(str(path))}"
@@ -86,10 +86,10 @@ def exchange(
 
 
 def open_to_all(path: Path) -> None:
-    """Makes a folder in which everyone may write, where it is not there yet.
+    """Makes a folder in which everyone may write; a folder that exists gets the permissions.
 
     Raises:
-        ValueError: Where it cannot be made so, with what to type.
+        ValueError: When that is not possible; the message may say what to type.
     """
     as_root = f"sudo install -d -m {OPEN:o} -o $USER {shlex.quote(str(path))}"
     try:
@@ -110,11 +110,11 @@ def remember(settings: Path, path: Path) -> None:
     """Writes the exchange's path into a course's settings; all other lines stay.
 
     Raises:
-        ValueError: Where the line to change is not found.
+        ValueError: When not exactly one line begins with `exchange =`.
     """
     line = f"exchange = {json.dumps(str(path), ensure_ascii=False)}"
     text = settings.read_text(encoding="utf-8")
-    text, found = re.subn(r"^\s*exchange\s*=.*$", lambda _: line, text, flags=re.MULTILINE)
+    text, found = re.subn(r"^[ \t]*exchange[ \t]*=.*$", lambda _: line, text, flags=re.MULTILINE)
     if found != 1:
         raise ValueError(f"{settings} has no line that begins with exchange. Write one: {line}")
     replace(settings, text)
@@ -181,7 +181,7 @@ def join(
 
 
 def write(folder: Path, course: str, exchange: Path) -> list[str]:
-    """Writes the files of configuration; one of somebody else's stays, and is named."""
+    """Writes the configuration; a .py file that `join` did not write stays, and is reported."""
     values = {"ours": OURS, "course": course, "exchange": str(exchange.resolve())}
     files = {
         "nbgrader_config.py": NBGRADER.format(**values),
@@ -201,7 +201,7 @@ def write(folder: Path, course: str, exchange: Path) -> list[str]:
 
 
 def leave(folder: Path) -> None:
-    """Takes back what `write` wrote; files of somebody else's stay."""
+    """Takes back what `write` wrote; configuration files that it did not write stay."""
     for name in ("nbgrader_config.py", "jupyter_server_config.py"):
         path = folder / name
         if path.exists() and path.read_text(encoding="utf-8").startswith(OURS):
@@ -212,7 +212,7 @@ def leave(folder: Path) -> None:
 
 
 def disable(path: Path, again: bool = False) -> None:
-    """Hides instructors' parts of JupyterLab, or shows them again."""
+    """Hides the extensions `NOT_FOR_STUDENTS` of JupyterLab; with `again`, shows them again."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
@@ -229,7 +229,7 @@ def disable(path: Path, again: bool = False) -> None:
 
 
 def missing() -> list[str]:
-    """What a notebook of the course needs and this environment lacks, a sentence each."""
+    """A sentence for each package that notebooks of the course need and this environment lacks."""
     problems = []
     for name in NEEDED:
         try:
@@ -237,14 +237,14 @@ def missing() -> list[str]:
         except PackageNotFoundError:
             problems.append(
                 f"{name} is missing here. Install it: pip install 'kdlab[grading]' {name}"
-                if name != "kdlab"  # which is on no index
+                if name != "kdlab"  # kdlab itself is on no index
                 else "kdlab is missing here. Type this in the environment that has it."
             )
     return problems
 
 
 def reachable(exchange: Path) -> list[str]:
-    """Why an exchange cannot be used, a sentence each."""
+    """The reasons why an exchange cannot be used, a sentence each; none if it can."""
     if not exchange.is_dir():
         return [f"There is no folder {exchange}. Ask your instructor for the exchange's name."]
     if not os.access(exchange, os.R_OK | os.X_OK):
@@ -253,7 +253,7 @@ def reachable(exchange: Path) -> list[str]:
 
 
 def elsewhere(folder: Path) -> str:
-    """Where the exchange may be, when a folder is none; a sentence."""
+    """A sentence on where the exchange may be, if `folder` is not one."""
     inside = sorted(path for path in folder.glob("*") if os.path.isdir(path))
     near = [folder.resolve().parent, *inside]
     if found := next((path for path in near if courses(path)), None):
@@ -262,7 +262,7 @@ def elsewhere(folder: Path) -> str:
 
 
 def courses(exchange: Path) -> list[str]:
-    """The ids of the courses of an exchange."""
+    """The ids of the courses in an exchange; none if it cannot be read."""
     try:
         return sorted(path.parent.name for path in exchange.glob("*/outbound") if path.is_dir())
     except OSError:

@@ -1,7 +1,7 @@
-"""Things to play with: one ES module per widget, and here its thin wrapper for Jupyter.
+"""The book's widgets: each is one ES module, with a thin wrapper for Jupyter here.
 
-The same modules run in the rendered book, without a kernel. All mathematics happens in the
-browser; each widget's ``numbers()`` computes with kdlab what its table must show.
+The same modules run in the rendered book, without a kernel. A widget computes in the browser. Its
+``numbers()`` computes the same table with kdlab, for tests and for readers without JavaScript.
 """
 
 from __future__ import annotations
@@ -35,7 +35,17 @@ __all__ = [
 HERE = Path(__file__).parent
 
 Table = dict[str, dict[str, float]]
-"""Rows by name, each with its columns by name."""
+"""The rows of a table by name; each row has its numbers under the names of the columns."""
+
+
+class Number(traitlets.Float[float, float]):
+    """A finite number, because a browser is told about no other."""
+
+    def validate(self, obj: Any, value: Any) -> float:
+        number: float = super().validate(obj, value)
+        if not math.isfinite(number):
+            raise traitlets.TraitError(f"{self.name or 'an entry'} must be finite, got {number}")
+        return number
 
 
 class Probabilities(traitlets.List[float]):
@@ -43,25 +53,43 @@ class Probabilities(traitlets.List[float]):
 
     def validate(self, obj: Any, value: Any) -> list[float]:
         values: list[float] = super().validate(obj, value) or []
-        if min(values, default=-1) < 0 or abs(sum(values) - 1) > 1e-6:
+        if not (values or self.metadata.get("optional")):
+            raise traitlets.TraitError(f"{self.name} must be probabilities, got none")
+        if values and (min(values) < 0 or abs(sum(values) - 1) > 1e-6):
             raise traitlets.TraitError(
                 f"{self.name} must be probabilities that sum to 1, got {values}"
             )
         return values
 
 
+class Peaks(traitlets.List[list[float]]):
+    """The peaks of a mixture, each [weight, mean, width]: widths above 0, weights that sum to 1."""
+
+    def validate(self, obj: Any, value: Any) -> list[list[float]]:
+        peaks: list[list[float]] = super().validate(obj, value) or []
+        weights = [weight for weight, _, _ in peaks]
+        if min((min(weight, width) for weight, _, width in peaks), default=0) <= 0 or (
+            abs(sum(weights) - 1) > 1e-6
+        ):
+            raise traitlets.TraitError(
+                f"{self.name} must be peaks [weight, mean, width] with weights above 0 that sum to "
+                f"1 and widths above 0, got {peaks}"
+            )
+        return peaks
+
+
 def probabilities(*values: float) -> Probabilities:
-    return Probabilities(traitlets.Float(), list(values)).tag(sync=True)
+    return Probabilities(Number(), list(values)).tag(sync=True)
 
 
 class Widget(anywidget.AnyWidget):
-    """What all widgets share: their style, presets, and traits of matching lengths."""
+    """What all widgets share: their style, their presets, and a check of the traits' lengths."""
 
     _css = HERE / "widgets.css"
     presets: dict[str, dict[str, Any]] = {}  # noqa: RUF012
-    """Traits by the name that ``preset=`` takes."""
+    """The traits of each preset, under the name that ``preset=`` takes."""
     alike: tuple[str, ...] = ()
-    """Traits that have as many entries each."""
+    """Names of the traits that must all have the same number of entries."""
 
     def __init__(self, preset: str | None = None, **traits: Any):
         unknown = [name for name in traits if name not in self.trait_names(sync=True)]
@@ -80,24 +108,24 @@ class Widget(anywidget.AnyWidget):
             )
 
     def numbers(self) -> Table:
-        """What the widget's table shows for the present traits, computed by kdlab."""
+        """The table that the widget shows for its current traits, computed by kdlab."""
         raise NotImplementedError
 
 
 class SoftmaxTemperature(Widget):
-    """Drag logits and a temperature; see the distribution they make.
+    """Drag logits and a temperature; see the distribution that they give.
 
     Args:
         tokens: a name for each logit.
-        logits: one number from −6 to 6 each.
+        logits: a number for each token; the sliders go from −6 to 6.
         temperature: T, from 0.1 to 10.
     """
 
     _esm = HERE / "softmax-temperature.js"
     alike = ("tokens", "logits")
     tokens = traitlets.List(traitlets.Unicode(), ["mat", "sofa", "roof", "moon"]).tag(sync=True)
-    logits = traitlets.List(traitlets.Float(), [3.0, 2.0, 0.5, -2.0]).tag(sync=True)
-    temperature = traitlets.Float(1.0, min=0.1, max=10.0).tag(sync=True)
+    logits = traitlets.List(Number(), [3.0, 2.0, 0.5, -2.0]).tag(sync=True)
+    temperature = Number(1.0, min=0.1, max=10.0).tag(sync=True)
 
     def numbers(self) -> Table:
         logits = torch.tensor(self.logits, dtype=torch.float64)
@@ -115,14 +143,16 @@ class SoftmaxTemperature(Widget):
 class KLExplorer(Widget):
     """Drag the bars of p and q; see both KLs, JSD, and what each token adds to them.
 
-    With students, they are compared with the teacher first: predict, then reveal.
+    If ``students`` are given, you first predict which of them has the smallest KL(p‖q), then reveal
+    the divergences of all. The bars appear only then.
 
     Args:
         tokens: a name for each token.
         p: the teacher's distribution.
-        q: the student's.
+        q: the student's distribution. If ``teacher`` and ``students`` are given, p and q default to
+            ``teacher``.
         teacher: the distribution that the students are compared with.
-        students: named distributions; empty for bars alone.
+        students: the distribution of each student, by name; if empty, only the bars are shown.
     """
 
     _esm = HERE / "kl-explorer.js"
@@ -145,13 +175,13 @@ class KLExplorer(Widget):
     tokens = traitlets.List(traitlets.Unicode(), ["mat", "sofa", "roof", "moon"]).tag(sync=True)
     p = probabilities(0.45, 0.45, 0.05, 0.05)
     q = probabilities(0.85, 0.05, 0.05, 0.05)
-    teacher = traitlets.List(traitlets.Float()).tag(sync=True)
-    students = traitlets.Dict(value_trait=Probabilities(traitlets.Float())).tag(sync=True)
+    teacher = Probabilities(Number()).tag(sync=True, optional=True)
+    students = traitlets.Dict(value_trait=Probabilities(Number())).tag(sync=True)
     picked = traitlets.Unicode().tag(sync=True)
     revealed = traitlets.Bool(False).tag(sync=True)
 
     def __init__(self, preset: str | None = None, **traits: Any):
-        if "students" in traits and "teacher" in traits:  # the bars begin with the teacher
+        if "students" in traits and "teacher" in traits:  # both sets of bars begin as the teacher
             traits = {"p": traits["teacher"], "q": traits["teacher"], **traits}
         super().__init__(preset, **traits)
         for name, student in self.students.items():
@@ -179,7 +209,7 @@ class KLExplorer(Widget):
         return rows | {"sum": total}
 
     def scores(self) -> Table:
-        """What the table of the students shows once it is revealed."""
+        """The table of the teacher and its students, as it is once revealed."""
         rows = {"teacher p": dict(zip(self.tokens, self.teacher, strict=True))}
         log_p = torch.tensor(self.teacher, dtype=torch.float64).log()
         for name, student in self.students.items():
@@ -191,26 +221,27 @@ class KLExplorer(Widget):
 
 
 class ModeSeeking(Widget):
-    """A student with one peak descends towards a teacher with two.
+    """A student with one peak learns from a teacher with two, by forward KL, reverse KL or both.
 
     Args:
-        teacher: the teacher's peaks, each [weight, mean, width]; weights sum to 1.
+        teacher: the teacher's peaks, each [weight, mean, width]; the weights sum to 1.
         w: the weight of reverse KL, 0 to 1: the loss is (1 − w)·KL(p‖q) + w·KL(q‖p).
-        mu: the student's mean, where it starts.
-        sigma: its width where it starts, from 0.2.
+        mu: the student's mean at the start.
+        sigma: the student's width at the start, at least 0.01; its slider begins at 0.2.
     """
 
     _esm = HERE / "mode-seeking.js"
     presets = {  # noqa: RUF012
-        # So far apart that a wide student settles between them: a local minimum of reverse KL.
+        # The peaks are so far apart that a wide student settles between them, in a local minimum of
+        # reverse KL.
         "far apart": {"teacher": [[0.6, -2.5, 0.7], [0.4, 2.5, 0.7]]},
     }
-    teacher = traitlets.List(
-        traitlets.List(traitlets.Float(), minlen=3, maxlen=3), [[0.7, -2.0, 0.7], [0.3, 2.0, 0.7]]
+    teacher = Peaks(
+        traitlets.List(Number(), minlen=3, maxlen=3), [[0.7, -2.0, 0.7], [0.3, 2.0, 0.7]]
     ).tag(sync=True)
-    w = traitlets.Float(0.0, min=0.0, max=1.0).tag(sync=True)
-    mu = traitlets.Float(1.0).tag(sync=True)
-    sigma = traitlets.Float(1.0, min=0.0).tag(sync=True)
+    w = Number(0.0, min=0.0, max=1.0).tag(sync=True)
+    mu = Number(1.0).tag(sync=True)
+    sigma = Number(1.0, min=0.01).tag(sync=True)
     steps = traitlets.Int(0, min=0).tag(sync=True)
 
     def numbers(self) -> Table:
@@ -230,12 +261,12 @@ class ModeSeeking(Widget):
 
 
 class LambdaMixer(Widget):
-    """Turn λ; see what the combined objective makes of label and teacher.
+    """Turn λ; see the distribution q* that minimises the combined objective.
 
     Args:
         tokens: a name for each token.
         p: the teacher's distribution.
-        y: the label, the index of a token, from 0.
+        y: the label, as the index of a token, from 0.
         lam: λ, from 0 to 20.
     """
 
@@ -247,7 +278,7 @@ class LambdaMixer(Widget):
     tokens = traitlets.List(traitlets.Unicode(), ["mat", "sofa", "moon"]).tag(sync=True)
     p = probabilities(0.6, 0.3, 0.1)
     y = traitlets.Int(1, min=0).tag(sync=True)
-    lam = traitlets.Float(1.0, min=0.0, max=20.0).tag(sync=True)
+    lam = Number(1.0, min=0.0, max=20.0).tag(sync=True)
 
     def __init__(self, preset: str | None = None, **traits: Any):
         super().__init__(preset, **traits)
@@ -276,17 +307,19 @@ class SchedulePlayer(Widget):
 
     Args:
         schedule: a name that :func:`kdlab.make_schedule` knows.
-        start: λ where it starts; its peak, or for ``"ratio"`` λ·KD divided by LM.
-        end: λ where it ends; for ``"plateau"`` its minimum.
-        position: steps taken.
-        run: what :func:`read_run` gave.
-        trained: what :func:`read_trained` gave: students that such schedules made.
+        start: the first λ; for ``"warmup_stable_decay"`` the peak of λ, for ``"ratio"`` the share
+            λ·KD / LM.
+        end: the last λ; for ``"plateau"`` its minimum; ``"constant"`` and ``"ratio"`` ignore it.
+        position: the number of steps taken.
+        run: a run as :func:`read_run` returns it; by default, one that comes with kdlab.
+        trained: students trained with such schedules, as :func:`read_trained` returns them; by
+            default, those that come with kdlab.
     """
 
     _esm = HERE / "schedule-player.js"
     schedule = traitlets.Enum(list(SCHEDULES), "linear").tag(sync=True)
-    start = traitlets.Float(1.0, min=0.0).tag(sync=True)
-    end = traitlets.Float(0.01, min=0.0).tag(sync=True)
+    start = Number(1.0, min=0.0).tag(sync=True)
+    end = Number(0.01, min=0.0).tag(sync=True)
     position = traitlets.Int(0, min=0).tag(sync=True)
     run = traitlets.Dict().tag(sync=True)
 
@@ -301,7 +334,7 @@ class SchedulePlayer(Widget):
         return json.loads((HERE / "trained_students.json").read_text(encoding="utf8"))
 
     def options(self) -> dict[str, float | int]:
-        """What :func:`kdlab.make_schedule` is given beside the name."""
+        """The options that :func:`kdlab.make_schedule` gets besides the name."""
         steps = len(self.run["lm"])
         warmup, stable = steps // 10, steps // 2
         planned = {"start": self.start, "end": self.end, "steps": steps}
@@ -325,7 +358,7 @@ class SchedulePlayer(Widget):
         }.get(self.schedule, planned)
 
     def values(self) -> list[float]:
-        """λ after 0, 1, … steps of the run, by kdlab's own schedule."""
+        """λ after 0, 1, … steps of the run, computed by kdlab's schedule."""
         schedule = make_schedule(self.schedule, **self.options())
         values = [schedule.value]
         for step, losses in enumerate(zip(self.run["lm"], self.run["kd"], strict=True), start=1):
@@ -358,7 +391,7 @@ WIDGETS: dict[str, type[Widget]] = {
     "lambda-mixer": LambdaMixer,
     "schedule-player": SchedulePlayer,
 }
-"""Every widget by the name of its module."""
+"""The class of every widget, by the name of its ES module."""
 
 
 def divergences(log_p: Tensor, log_q: Tensor) -> tuple[float, float, float]:
@@ -368,16 +401,16 @@ def divergences(log_p: Tensor, log_q: Tensor) -> tuple[float, float, float]:
 
 
 def share(log_a: Tensor, log_b: Tensor) -> Tensor:
-    """What each token adds to KL(a‖b); where a is 0, nothing."""
+    """What each token adds to KL(a‖b), in nats; 0 where a is 0."""
     a = log_a.exp()
     return torch.where(a == 0, 0.0, a * (log_a - log_b))
 
 
 def log_bell(x: Tensor, mu: float, sigma: float) -> Tensor:
-    """The logarithm of a normal density at x, made to sum to 1."""
+    """The log-probabilities of a bell curve on the grid x; the probabilities sum to 1."""
     return (-0.5 * ((x - mu) / sigma) ** 2).log_softmax(-1)
 
 
 def entropy(p: Tensor) -> float:
-    """In nats."""
+    """The entropy of a distribution, in nats."""
     return float(torch.special.entr(p).sum())

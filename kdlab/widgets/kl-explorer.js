@@ -14,7 +14,7 @@ export function shares(p, q) {
 /** [KL(p‖q), KL(q‖p), JSD(p, q)] in nats. */
 export const divergences = (p, q) => [0, 1, 2].map((k) => sum(shares(p, q).map((s) => s[k])));
 
-/** A distribution with entry i set to value. Held entries stay; the others keep their proportions. */
+/** p with entry i set to value, as far as held entries leave room; the others keep their proportions. */
 export function withEntry(p, i, value, held = []) {
   const stays = (j) => j !== i && held.includes(j);
   const moves = (j) => j !== i && !stays(j);
@@ -42,10 +42,10 @@ function slider(name, className, changed) {
   const row = make("label", `slider ${className}`);
   const input = make("input");
   const output = make("span", "value");
-  output.setAttribute("aria-hidden", "true"); // the slider itself says its value
+  output.setAttribute("aria-hidden", "true"); // the slider itself tells a screen reader its value
   Object.assign(input, { type: "range", min: 0, max: 1, step: 0.01 });
   input.setAttribute("role", "slider");
-  input.dataset.lmSuppressShortcuts = "true"; // or JupyterLab takes the arrow keys
+  input.dataset.lmSuppressShortcuts = "true"; // otherwise JupyterLab takes the arrow keys
   input.addEventListener("input", () => changed(Number(input.value)));
   row.append(make("span", "", name), input, output);
   const show = (value) => {
@@ -97,7 +97,7 @@ function render({ model, el }) {
     announced = setTimeout(() => (live.textContent = text), 400);
   };
 
-  // Predict, then reveal.
+  // The reader predicts which student has the smallest KL(p‖q), then reveals the numbers.
   let updateStudents = () => {};
   if (students.length) {
     const names = students.map(([name]) => name);
@@ -133,7 +133,7 @@ function render({ model, el }) {
     });
     const actions = make("div", "actions");
     actions.append(button);
-    root.append(make("p", "title", "Four students of one teacher"), table.scroll, group, actions, verdict);
+    root.append(make("p", "title", "Students of one teacher"), table.scroll, group, actions, verdict);
     updateStudents = () => {
       const [revealed, picked] = [model.get("revealed"), model.get("picked")];
       table.fill(0, [...teacher.map(nats), "", "", ""]);
@@ -146,11 +146,11 @@ function render({ model, el }) {
       bars.hidden = !revealed;
       if (!revealed) return;
       const best = names[scores.map((s) => s[0]).reduce((b, x, i, all) => (x < all[b] ? i : b), 0)];
-      const [mine, least] = [picked, best].map((name) => nats(scores[names.indexOf(name)][0]));
-      verdict.textContent =
-        picked === best
-          ? `${best} it is: KL(p‖q) = ${least} nats, the least of all. Pick another to see it below, or drag the bars.`
-          : `${picked} has KL(p‖q) = ${mine} nats. The least is ${best}’s: ${least}. Pick another to see it below, or drag the bars.`;
+      const [mine, least] = [picked, best].map((name) => nats(scores[Math.max(names.indexOf(name), 0)][0]));
+      let said = `${picked} has KL(p‖q) = ${mine} nats. The least is ${best}’s: ${least}.`;
+      if (!names.includes(picked)) said = `The least KL(p‖q) is ${best}’s: ${least} nats.`;
+      if (picked === best) said = `${best} it is: KL(p‖q) = ${least} nats, the least of all.`;
+      verdict.textContent = `${said} Pick another to see it below, or drag the bars.`;
     };
   }
 

@@ -1,18 +1,18 @@
-// What the combined objective teaches: the label and the teacher, mixed by λ.
+// What the combined objective teaches: a mixture of label and teacher, weighted by λ.
 
 const sum = (list) => list.reduce((a, b) => a + b, 0);
 
-/** Where LM + λ·KL(p‖q) is smallest: (onehot(y) + λ·p) / (1 + λ). */
+/** The q at which LM + λ·KL(p‖q) is smallest: (onehot(y) + λ·p) / (1 + λ). */
 export const mixed = (p, y, lam) => p.map((v, i) => ((i === y ? 1 : 0) + lam * v) / (1 + lam));
 
-/** [LM loss, KL(p‖q), LM + λ·KL] in nats, of a student q. */
+/** [LM loss, KL(p‖q), LM + λ·KL(p‖q)] of a student q with label y, in nats. */
 export function losses(p, q, y, lam) {
   const lm = -Math.log(q[y]);
   const kd = sum(p.map((a, i) => (a === 0 ? 0 : a * Math.log(a / q[i]))));
   return [lm, kd, lm + (lam === 0 ? 0 : lam * kd)];
 }
 
-/** A distribution with entry i set to value; the others keep their proportions. */
+/** p with entry i set to value; the other entries keep their proportions. */
 export function withEntry(p, i, value) {
   const rest = sum(p) - p[i];
   return p.map((x, j) => {
@@ -34,10 +34,10 @@ function slider(name, className, { min, max, step }, say, changed) {
   const row = make("label", `slider ${className}`);
   const input = make("input");
   const output = make("span", "value");
-  output.setAttribute("aria-hidden", "true"); // the slider itself says its value
+  output.setAttribute("aria-hidden", "true"); // the slider itself tells a screen reader its value
   Object.assign(input, { type: "range", min, max, step });
   input.setAttribute("role", "slider");
-  input.dataset.lmSuppressShortcuts = "true"; // or JupyterLab takes the arrow keys
+  input.dataset.lmSuppressShortcuts = "true"; // otherwise JupyterLab takes the arrow keys
   input.addEventListener("input", () => changed(Number(input.value)));
   row.append(make("span", "", name), input, output);
   const show = (value) => {

@@ -1,12 +1,12 @@
-// A student with one peak, a teacher with two: descend from forward KL, reverse KL or a mix of both.
+// A student with one peak, a teacher with two: the student descends forward KL, reverse KL or a mix.
 
 const sum = (list) => list.reduce((a, b) => a + b, 0);
 
-/** The places where teacher and student put their mass. */
+/** The grid x on which teacher and student are distributions: count points from −end to end. */
 export const grid = (count = 121, end = 6) =>
   Array.from({ length: count }, (_, i) => -end + (2 * end * i) / (count - 1));
 
-/** log of the bell with this mean and log-width, normalised over the grid. */
+/** Log-probabilities of the bell with this mean and log-width, normalised over the grid x. */
 export function logBell(x, mu, logSigma) {
   const z = x.map((v) => -0.5 * ((v - mu) / Math.exp(logSigma)) ** 2);
   const top = Math.max(...z);
@@ -14,7 +14,7 @@ export function logBell(x, mu, logSigma) {
   return z.map((v) => v - norm);
 }
 
-/** log of the teacher: a mix of bells, each [weight, mean, width]. */
+/** Log-probabilities of the teacher, a mixture of bells, each [weight, mean, width]. */
 export function logTeacher(x, bells) {
   const parts = bells.map(([, mu, sigma]) => logBell(x, mu, Math.log(sigma)));
   return x.map((_, i) => Math.log(sum(bells.map(([weight], k) => weight * Math.exp(parts[k][i])))));
@@ -28,13 +28,13 @@ export function bothKL(logP, logQ) {
   ];
 }
 
-/** (1−w)·KL(p‖q) + w·KL(q‖p), and its slopes in mean and log-width. */
+/** (1−w)·KL(p‖q) + w·KL(q‖p), and its derivatives with respect to mean and log-width. */
 export function loss(logP, x, mu, logSigma, w) {
   const logQ = logBell(x, mu, logSigma);
   const [forward, reverse] = bothKL(logP, logQ);
   const slope = logQ.map((b, i) => {
     const [p, q] = [Math.exp(logP[i]), Math.exp(b)];
-    return (1 - w) * (q - p) + w * q * (b - logP[i] - reverse); // to the student's logits
+    return (1 - w) * (q - p) + w * q * (b - logP[i] - reverse); // derivative with respect to the student's logits
   });
   const variance = Math.exp(2 * logSigma);
   return {
@@ -44,7 +44,8 @@ export function loss(logP, x, mu, logSigma, w) {
   };
 }
 
-/** One step downhill, measured in the student's own widths (the natural gradient of a bell). */
+/** One step down the natural gradient of a bell: the new [mean, log-width]. The mean moves by at most
+ * 0.3 of the student's width, the log-width by at most 0.3. */
 export function step(logP, x, mu, logSigma, w, rate = 0.1) {
   const g = loss(logP, x, mu, logSigma, w);
   const move = (by) => Math.max(-0.3, Math.min(0.3, by));
@@ -71,10 +72,10 @@ function slider(name, className, { min, max, step }, say, changed) {
   const row = make("label", `slider ${className}`);
   const input = make("input");
   const output = make("span", "value");
-  output.setAttribute("aria-hidden", "true"); // the slider itself says its value
+  output.setAttribute("aria-hidden", "true"); // the slider itself tells a screen reader its value
   Object.assign(input, { type: "range", min, max, step });
   input.setAttribute("role", "slider");
-  input.dataset.lmSuppressShortcuts = "true"; // or JupyterLab takes the arrow keys
+  input.dataset.lmSuppressShortcuts = "true"; // otherwise JupyterLab takes the arrow keys
   input.addEventListener("input", () => changed(Number(input.value)));
   row.append(make("span", "", name), input, output);
   const show = (value) => {
@@ -124,7 +125,7 @@ function render({ model, el }) {
     mark.textContent = String(v).replace("-", "−");
     picture.append(mark);
   });
-  // The student can be dragged in the picture; its slider is the same by keyboard.
+  // The student can be dragged in the picture; the slider of its mean does the same by keyboard.
   const drag = (event) => {
     const box = picture.getBoundingClientRect();
     const at = x[0] + ((event.clientX - box.left) / box.width) * (x.at(-1) - x[0]);

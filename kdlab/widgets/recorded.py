@@ -1,4 +1,4 @@
-"""Recorded runs and students, as the schedule player takes them."""
+"""Recorded runs and students, read into the form that the schedule player takes."""
 
 from __future__ import annotations
 
@@ -13,21 +13,33 @@ __all__ = ["read_run", "read_trained"]
 
 
 def read_run(folder: str | Path, made_with: str) -> dict[str, Any]:
-    """A run of ``kdlab distill`` as the schedule player takes it.
+    """A run of ``kdlab distill``, in the form that the schedule player takes.
 
     Args:
-        folder: where its ``metrics.jsonl`` is.
-        made_with: the words that say what run it is.
+        folder: the run's folder, with its ``metrics.jsonl``.
+        made_with: words that say which run it is; the player shows them.
 
     Returns:
-        ``lm`` and ``kd``, the losses of each step in nats; ``gap``, the student's LM loss minus the
-        teacher's on the validation split, in nats, under the step after which it was measured.
+        ``lm`` and ``kd``: lists of the losses of each step, in nats; ``gap``: the student's LM loss
+        minus the teacher's on the validation split, in nats, under the number (as text) of the step
+        after which it was measured; and ``made_with``.
+
+    Raises:
+        ValueError: a step lacks a loss, or an evaluation has not measured the teacher.
     """
     history = History.read(Path(folder) / "metrics.jsonl")
+    losses = [(record["lm_loss"], record["kd_loss"]) for record in history.train]
+    measured = [record["teacher_perplexity"] for record in history.eval]
+    if any(None in pair for pair in losses) or None in measured:
+        raise ValueError(
+            "the player shows LM, KD and the gap to the teacher, and the run in "
+            f"{folder} has a step or an evaluation without them: it had no teacher, or learned "
+            "from the student's own text"
+        )
     return {
         "made_with": made_with,
-        "lm": [round(loss, 4) for loss in history.column("lm_loss")],
-        "kd": [round(loss, 4) for loss in history.column("kd_loss")],
+        "lm": [round(lm, 4) for lm, _ in losses],
+        "kd": [round(kd, 4) for _, kd in losses],
         "gap": {
             str(record["step"]): round(
                 math.log(record["perplexity"] / record["teacher_perplexity"]), 4
@@ -40,18 +52,20 @@ def read_run(folder: str | Path, made_with: str) -> dict[str, Any]:
 def read_trained(
     results: SweepResults, arms: dict[str, tuple[str, str]], labels: str, made_with: str
 ) -> dict[str, Any]:
-    """Recorded students as the schedule player takes them.
+    """Recorded students, in the form that the schedule player takes.
 
     Args:
-        results: recorded runs with a curve of ``lm_loss`` and a final value of ``gap``.
-        arms: for each schedule's name, the arm that used it, and its settings in words.
-        labels: the arm of labels alone.
-        made_with: the words that say what runs they are.
+        results: recorded runs, with a curve of ``lm_loss`` and final values of ``lm_loss`` and
+            ``gap``.
+        arms: for each schedule's name, the arm that used the schedule, and its settings in words.
+        labels: the arm that was trained on labels alone.
+        made_with: words that say which runs they are; the player shows them.
 
     Returns:
-        ``gap``, the student's LM loss minus the teacher's on held-out text, in nats, a list over
-        the steps for each schedule, means over the seeds; ``steps``; ``least`` and ``most``, the
-        range of the axis.
+        ``gap``: for each schedule, and for ``"labels alone"``, a list over the steps: the student's
+        LM loss minus the teacher's on held-out text, in nats, mean over the seeds; ``steps``: the
+        steps of these lists; ``told``: each schedule's settings in words; ``least`` and ``most``:
+        the smallest and the largest gap, the range of the axis; and ``made_with``.
     """
     gaps: dict[str, list[float]] = {}
     used = {"labels alone": labels} | {name: arm for name, (arm, _) in arms.items()}

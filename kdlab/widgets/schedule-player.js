@@ -1,6 +1,6 @@
 // A schedule of λ, played over the losses of a recorded run.
 
-/** The options that two numbers, start and end, give to each schedule of kdlab. */
+/** The options of kdlab's schedule of that name, as two numbers, start and end, set them. */
 export function options(name, start, end, steps) {
   const warmup = Math.floor(steps / 10);
   const stable = Math.floor(steps / 2);
@@ -21,7 +21,7 @@ export function options(name, start, end, steps) {
   }[name];
 }
 
-/** λ after 0, 1, … steps. run: {lm: […], kd: […], gap: {step: nats}}, what the reacting ones watch. */
+/** λ after 0, 1, … steps. run: {lm: […], kd: […], gap: {step: nats}}, which plateau and ratio watch. */
 export function play(name, o, run) {
   const count = run.lm.length;
   const after = (value) => Array.from({ length: count + 1 }, (_, step) => value(step));
@@ -53,7 +53,7 @@ export function play(name, o, run) {
       return lam;
     });
   }
-  let [lm, kd] = [0, 0]; // ratio
+  let [lm, kd] = [0, 0]; // the remaining one, ratio
   return after((step) => {
     if (step === 0) return o.start;
     lm = o.momentum * lm + (1 - o.momentum) * run.lm[step - 1];
@@ -90,10 +90,10 @@ function slider(name, className, { min, max, step }, say, changed) {
   const row = make("label", `slider ${className}`);
   const input = make("input");
   const output = make("span", "value");
-  output.setAttribute("aria-hidden", "true"); // the slider itself says its value
+  output.setAttribute("aria-hidden", "true"); // the slider itself tells a screen reader its value
   Object.assign(input, { type: "range", min, max, step });
   input.setAttribute("role", "slider");
-  input.dataset.lmSuppressShortcuts = "true"; // or JupyterLab takes the arrow keys
+  input.dataset.lmSuppressShortcuts = "true"; // otherwise JupyterLab takes the arrow keys
   input.addEventListener("input", () => changed(Number(input.value)));
   row.append(make("span", "", name), input, output);
   const show = (value) => {
@@ -126,7 +126,7 @@ function render({ model, el }) {
   code.append(make("code"));
   code.style.minHeight = "2.8em";
 
-  // λ above, what it weighs below.
+  // The picture: λ above; below, LM and what λ weighs, λ·KD.
   const [width, upper, lower, foot] = [600, 90, 250, 276];
   const picture = draw("svg", { viewBox: `0 0 ${width} ${foot}`, role: "img" });
   const left = (step) => (step / count) * width;
@@ -180,7 +180,7 @@ function render({ model, el }) {
     frame = requestAnimationFrame(tick);
   });
 
-  // The mark can be dragged in the picture; its slider is the same by keyboard.
+  // The mark can be dragged in the picture; its slider does the same by keyboard.
   const drag = (event) => {
     const box = picture.getBoundingClientRect();
     const part = Math.max(0, Math.min(1, (event.clientX - box.left) / box.width));
@@ -202,7 +202,7 @@ function render({ model, el }) {
   });
   actions.append(again);
 
-  // What λ changes: students that were trained with such schedules.
+  // What λ changes: the gaps of students that were trained with such schedules.
   const trained = model.get("trained");
   const ends = Object.entries(trained.gap);
   const [tall, level] = [190, (gap) => 22 + ((trained.most - gap) / (trained.most - trained.least)) * 140];
@@ -214,7 +214,7 @@ function render({ model, el }) {
   });
   students.append(
     draw("line", { x1: 0, x2: width, y1: level(0), y2: level(0), class: "axis" }),
-    draw("text", { x: 4, y: level(0) + 18 }, "the teacher’s level"), // the curves begin above
+    draw("text", { x: 4, y: level(0) + 18 }, "the teacher’s level"), // below the line, because the curves begin above
     ...curves.map(([, curve]) => curve),
     draw("text", { x: 4, y: 12 }, `gap to the teacher on held-out text, up to ${trained.most.toFixed(1)} nats`),
     draw("text", { x: 0, y: tall - 2 }, "0"),

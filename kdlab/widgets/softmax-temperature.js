@@ -1,4 +1,4 @@
-// Logits and a temperature, and the distribution they make.
+// Logits and a temperature, and the distribution that they give.
 
 /** softmax(logits / temperature). */
 export function softmax(logits, temperature = 1) {
@@ -22,10 +22,10 @@ function slider(name, { min, max, step }, say, changed) {
   const row = make("label", "slider");
   const input = make("input");
   const output = make("span", "value");
-  output.setAttribute("aria-hidden", "true"); // the slider itself says its value
+  output.setAttribute("aria-hidden", "true"); // the slider itself tells a screen reader its value
   Object.assign(input, { type: "range", min, max, step });
   input.setAttribute("role", "slider");
-  input.dataset.lmSuppressShortcuts = "true"; // or JupyterLab takes the arrow keys
+  input.dataset.lmSuppressShortcuts = "true"; // otherwise JupyterLab takes the arrow keys
   input.addEventListener("input", () => changed(Number(input.value)));
   row.append(make("span", "", name), input, output);
   const show = (value) => {

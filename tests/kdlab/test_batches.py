@@ -56,6 +56,16 @@ def padded(side, data=None, length=14):
     return found
 
 
+def test_the_first_token_after_padding_on_the_left_does_not_count():
+    """Before it stands padding, and no model predicts a token from that."""
+    data = [{"input_ids": [1, 2, 3], "labels": [1, 2, 3]}, {"input_ids": [4, 5], "labels": [4, 5]}]
+    batch = collate(data, padding_side="left")
+    assert batch["labels"].tolist() == [[1, 2, 3], [-100, -100, 5]]
+    assert data[1]["labels"] == [4, 5]
+    masked = [row | {"attention_mask": [1] * len(row["input_ids"])} for row in data]
+    assert collate(masked, padding_side="left")["labels"].equal(batch["labels"])
+
+
 def as_hugging_face(data):
     datasets = pytest.importorskip("datasets")
     return datasets.Dataset.from_list(

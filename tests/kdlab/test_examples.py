@@ -270,8 +270,12 @@ def test_an_argument_that_only_another_row_of_a_table_has_is_not_there():
     calls = [{"name": "f", "arguments": {"x": 1}}, {"name": "g", "arguments": {"y": [2]}}]
     rows = [{"messages": [U, {"role": "assistant", "tool_calls": [call]}]} for call in calls]
     table = datasets.Dataset.from_list(rows)
-    for whole in (table, torch.utils.data.Subset(torch.utils.data.Subset(table, [0, 1]), [0, 1])):
-        data = Examples.of(whole).conversations
+    subset = torch.utils.data.Subset(torch.utils.data.Subset(table, [0, 1]), [0, 1])
+    other = datasets.Dataset.from_list([{"prompt": "Q", "completion": "B"}])
+    joined = torch.utils.data.ConcatDataset([table, [{"prompt": "Q", "completion": "B"}], other])
+    part = torch.utils.data.Subset(joined, [0, 1])
+    for whole in (table, subset, joined, part):
+        data = Examples.of(whole).conversations[:2]
         assert [each.messages[1]["tool_calls"] for each in data] == [[call] for call in calls]
     (kept,) = Examples.of(
         [{"messages": [U, {"role": "assistant", "tool_calls": [{"arguments": {"x": None}}]}]}]

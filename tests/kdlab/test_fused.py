@@ -228,6 +228,23 @@ def test_top_k_equals_the_dense_objective_with_it(divergence, temperature):
     assert_same(got, expected, rtol=1e-10, atol=1e-12)
 
 
+def test_what_a_truncated_top_k_says_where_no_label_counts_is_not_looked_at():
+    """All its tokens may lie beyond the student's vocabulary there."""
+    batch = make_batch(3, 5)
+    top_k = top_k_of(batch, 6)
+    vocabulary = VOCABULARY + 6
+    top_k = TopK(top_k.ids, top_k.log_probs, top_k.log_tail, vocabulary=vocabulary)
+    batch.labels[1] = -100
+    expected = run_fused(
+        batch._replace(teacher_hidden=top_k, teacher_head=None), match_vocab="truncate"
+    )
+    top_k.ids[1] = torch.arange(VOCABULARY, vocabulary)
+    got = run_fused(batch._replace(teacher_hidden=top_k, teacher_head=None), match_vocab="truncate")
+    assert_same(got, expected, rtol=0.0, atol=0.0)
+    dense = CombinedObjective(match_vocab="truncate")(batch.logits()[0], top_k, batch.labels)
+    torch.testing.assert_close(dense.loss, expected[0].loss)
+
+
 @every
 def test_all_tokens_as_top_k_are_the_whole_teacher(divergence):
     batch = make_batch(6)

@@ -70,6 +70,23 @@ def test_schedules_are_played_without_being_touched(history):
         plots.schedules({"ratio": ratio}, steps=5)
 
 
+def test_a_schedule_is_told_what_its_run_has_measured(history):
+    """A step on the student's own text has no LM loss, a run without a teacher no gap."""
+    plateau = PlateauLambda(1.0, patience=0, threshold=1e9)
+    ratio = RatioLambda(0.5, momentum=0.0)
+    history.train[0]["lm_loss"] = None
+    (axes,) = plots.schedules({"ratio": ratio}, steps=2, history=history).axes
+    assert lines(axes) == {"ratio": [1.0, 1.0, 2.0]}
+    for record in history.eval:
+        record["teacher_perplexity"] = None
+    with pytest.raises(ValueError, match="PlateauLambda reacts to a run's gap"):
+        plots.schedules({"plateau": plateau}, steps=5, history=history)
+    for record in history.train:
+        record["kd_loss"] = None
+    with pytest.raises(ValueError, match="RatioLambda reacts to a run's losses"):
+        plots.schedules({"ratio": ratio}, steps=5, history=history)
+
+
 def test_lines_differ_in_more_than_colour(history):
     (axes,) = plots.evaluation_curves({"a": history, "b": history}).axes
     styles = [line.get_linestyle() for line in axes.get_lines()[:2]]

@@ -134,9 +134,31 @@ def test_layers_of_every_architecture_are_found(name):
         assert half.config.layer_types == model.config.layer_types[1:]
 
 
+def test_of_a_model_that_also_sees_the_layers_of_text_are_taken():
+    text = SHAPE | {"num_hidden_layers": 4, "head_dim": 16, "layer_types": ["full_attention"] * 4}
+    images = {"image_size": 28, "patch_size": 14, "num_hidden_layers": 4, "num_attention_heads": 2}
+    images |= {"hidden_size": 32, "intermediate_size": 32}
+    tokens = {"image_token_index": 31, "boi_token_index": 30, "eoi_token_index": 29}
+    config = transformers.Gemma3Config(
+        text_config=text, vision_config=images, mm_tokens_per_image=4, **tokens
+    )
+    model = transformers.AutoModelForCausalLM.from_config(config).eval()
+    student = every_nth_layer(model, 2)
+    assert type(student) is type(model)
+    assert (
+        student.config.text_config.num_hidden_layers,
+        student.config.vision_config.num_hidden_layers,
+    ) == (2, 4)
+    layers = model.model.language_model.layers
+    for ours, theirs in zip(student.model.language_model.layers, layers[1::2], strict=True):
+        for name, tensor in theirs.state_dict().items():
+            assert ours.state_dict()[name].equal(tensor)
+    torch.testing.assert_close(logits_of(every_nth_layer(model, 1), IDS), logits_of(model, IDS))
+
+
 @pytest.mark.parametrize("n", [0, 5])
 def test_there_must_be_such_a_layer(n):
-    with pytest.raises(ValueError, match=f"shows 4 layers; each {n}th are none"):
+    with pytest.raises(ValueError, match=f"shows 4 layers; with n={n}, none of them is kept"):
         every_nth_layer(a_model("Llama"), n)
     with pytest.raises(ValueError, match="Embedding shows 0 layers"):
         every_nth_layer(torch.nn.Embedding(3, 3), 1)

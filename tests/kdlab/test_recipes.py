@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from kdlab import Recipe, distill
+from kdlab.ingredients import Ingredients
 from kdlab.recipes import read_recipe
 
 
@@ -44,6 +45,19 @@ def test_a_run_is_gone_on_with_from_another_folder(tmp_path, monkeypatch):
     (tmp_path / "owls.txt").touch()  # of the same name, and not the same
     with pytest.raises(ValueError, match=r"has corpus .*project.owls\.txt, not .*owls\.txt"):
         distill(run, recipe, resume=True)
+
+
+def test_text_of_the_teacher_s_is_as_long_as_the_recipe_s_blocks(tmp_path, monkeypatch):
+    """What was written for shorter blocks, from the same prompts, was read for longer ones."""
+    monkeypatch.setenv("KDLAB_CACHE", str(tmp_path / "cache"))
+    corpus = tmp_path / "owls.txt"
+    corpus.write_text("\n\n".join(f"Owl {i} sees mouse {i * 7 % 90}." for i in range(900)))
+    for size in (24, 32, 24):
+        recipe = Recipe(
+            corpus=str(corpus), teacher_steps=1, teacher_texts=1, block_size=size, vocab_size=300
+        )
+        (row,) = Ingredients.of(recipe, device="cpu").teacher_text(recipe, device="cpu")
+        assert row["input_ids"].shape == row["labels"].shape == (size,)
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,12 @@ def test_what_is_asked_of_a_store_is_told(data, teacher, tmp_path):
     path.write_text(json.dumps(prompt_scores(teacher, data[0], None)))
     with pytest.raises(ValueError, match="k must be at least 1, got 0"):
         write_served_store(path, data, tmp_path / "s.topk", k=0)
+    for temperature in (-1.0, math.nan):
+        with pytest.raises(ValueError, match="temperature must be a positive, finite number"):
+            write_served_store(path, data, tmp_path / "s.topk", temperature=temperature)
+    with pytest.raises(ValueError, match=r"vocabulary is 5, but a response lists the token \d+"):
+        write_served_store(path, data, tmp_path / "s.topk", vocabulary=5)
+    assert not (tmp_path / "s.topk").exists()
     with pytest.raises(TypeError, match="data must be a ChatDataset; got list"):
         write_served_store(path, data.conversations, tmp_path / "s.topk")
     path.write_text(json.dumps([prompt_scores(teacher, data[0], None)]))

@@ -139,6 +139,16 @@ def test_results_survive_their_file(tmp_path):
     assert read.curve("low", "score") == results.curve("low", "score")
     steps, paired = read.curve("high", "score", beside="low")
     assert paired[-1] == Interval(2.0, 0.0)
+    others = [run | {"seed": run["seed"] + 1} if run["arm"] == "low" else run for run in read.runs]
+    other = replace(read, runs=others)
+    for paired in (
+        lambda: other.difference("high", "low", "score"),
+        lambda: other.curve("high", "score", beside="low"),
+    ):
+        with pytest.raises(
+            ValueError, match=r"'high' has the seeds \[0, 1, 2\] and 'low' \[1, 2, 3"
+        ):
+            paired()
     read.runs[0]["curve"]["step"] = [step + 1 for step in steps]
     with pytest.raises(ValueError, match="'high' and 'low' were not measured at the same steps"):
         read.curve("high", "score", beside="low")

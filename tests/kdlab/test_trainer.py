@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import os
+import re
 import signal
 import threading
 from dataclasses import replace
@@ -344,6 +345,18 @@ def test_accelerate_is_not_left_to_divide_gradients(monkeypatch, by_environment)
     options = {} if by_environment else {"gradient_accumulation_steps": 2}
     with pytest.raises(ValueError, match="gradient_accumulation_steps is 2, by which"):
         trainer(accelerator_options=options).fit(blocks())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"cpu": True}, 'TrainConfig(device="cpu")'),
+        ({"mixed_precision": "bf16"}, "mixed_precision="),
+    ],
+)
+def test_accelerate_is_told_device_and_precision_by_the_config(options, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        trainer(accelerator_options=options)
 
 
 @pytest.mark.filterwarnings("ignore")  # FSDP 1 is deprecated, and needs no process beside this one

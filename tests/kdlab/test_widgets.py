@@ -67,6 +67,17 @@ def test_unknown_names_are_refused_with_what_is_known(name):
         (SoftmaxTemperature, {"logits": [1.0]}, ValueError),
         (ModeSeeking, {"w": 1.5}, TraitError),
         (ModeSeeking, {"teacher": [[1.0, 0.0]]}, TraitError),
+        (ModeSeeking, {"teacher": []}, TraitError),
+        (ModeSeeking, {"teacher": [[1.0, 0.0, 0.0]]}, TraitError),
+        (ModeSeeking, {"teacher": [[1.0, 0.0, 1.0], [1.0, 2.0, 1.0]]}, TraitError),
+        (ModeSeeking, {"teacher": [[1.5, 0.0, 1.0], [-0.5, 2.0, 1.0]]}, TraitError),
+        (ModeSeeking, {"teacher": [[1.0, math.nan, 1.0]]}, TraitError),
+        (ModeSeeking, {"sigma": 0.0}, TraitError),
+        (ModeSeeking, {"mu": math.inf}, TraitError),
+        (KLExplorer, {"teacher": [1.5, -0.5, 0.0, 0.0]}, TraitError),
+        (KLExplorer, {"p": [math.nan, 0.5, 0.25, 0.25]}, TraitError),
+        (SoftmaxTemperature, {"logits": [math.nan, 1.0, 0.0, 0.0]}, TraitError),
+        (SoftmaxTemperature, {"temperature": math.nan}, TraitError),
         (LambdaMixer, {"lam": -1.0}, TraitError),
         (LambdaMixer, {"y": 3}, ValueError),
         (SchedulePlayer, {"schedule": "sawtooth"}, TraitError),
@@ -156,6 +167,16 @@ def test_a_run_of_ones_own_can_be_played(tmp_path):
     assert run == {"made_with": "mine", "lm": [2.0, 1.5], "kd": [1.0, 0.5], "gap": {"2": 0.6931}}
     row = SchedulePlayer(schedule="constant", start=2.0, position=1, run=run).numbers()["now"]
     assert row == {"λ": 2.0, "LM": 1.5, "KD": 0.5, "λ·KD": 1.0}
+
+
+@pytest.mark.parametrize(("loss", "teacher"), [("null", "2.0"), ("1.0", "null")])
+def test_a_run_that_the_player_cannot_show_is_told(tmp_path, loss, teacher):
+    (tmp_path / "metrics.jsonl").write_text(
+        f'{{"kind": "train", "step": 1, "lm_loss": {loss}, "kd_loss": 1.0}}\n'
+        f'{{"kind": "eval", "step": 1, "perplexity": 4.0, "teacher_perplexity": {teacher}}}\n'
+    )
+    with pytest.raises(ValueError, match="a step or an evaluation without them"):
+        read_run(tmp_path, "mine")
 
 
 TRAINED = {

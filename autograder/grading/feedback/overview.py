@@ -1,6 +1,7 @@
 """What a student's page says of the submission as a whole: put right, late, or set aside.
 
-All of it is known before anything of the submission ran, so nothing here can tell a hidden case.
+Reasons and repairs are shown only if they were known before any code of the submission ran, so
+that they reveal no hidden case.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from autograder.grading.records import Record, Records, State
 from autograder.grading.submissions.examination import LOOK
 from autograder.nbgrader_internals import PageStep
 
-UNTOLD = "your instructor knows the reason"  # it came up while the submission ran
+UNTOLD = "your instructor knows the reason"  # of a reason that came up while the submission ran
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -76,7 +77,7 @@ def sentences(
             " version before it."
         )
     elif record:
-        said += [repair for repair in record.repairs if not repair.endswith(LOOK)]
+        said += _for_students(record)
     if said and record and record.state is not State.QUARANTINED:
         said.insert(
             0,
@@ -105,7 +106,7 @@ def sentences(
 
 
 def reason(record: Record) -> str:
-    """Why a submission is set aside, as its student may know it."""
+    """Why a submission is set aside, as far as its student may know."""
     return record.reason if record.before_running else f"{UNTOLD}."
 
 
@@ -114,15 +115,20 @@ def page_of_set_aside(name: str, record: Record) -> str:
 
     Args:
         name: The notebook.
-        record: The submission's.
+        record: The submission's record.
     """
-    said = [f"Your submission could not be graded: {reason(record)}", *record.repairs]
+    said = [f"Your submission could not be graded: {reason(record)}", *_for_students(record)]
     lines = "\n".join(f"<p>{_text(line)}</p>" for line in said)
     return PAGE.format(name=_text(name), lines=lines)
 
 
+def _for_students(record: Record) -> list[str]:
+    """What examination found or put right, without what only an instructor can look into."""
+    return [repair for repair in record.repairs if not repair.endswith(LOOK)]
+
+
 def _text(line: str) -> str:
-    """A line as text, whatever its student has put into a file's name."""
+    """A line as HTML text, whatever a student has put into a file's name."""
     escaped = html.escape(" ".join(line.split()))
     for letter in "$\\`":  # of formulas and of code, which Markdown looks for
         escaped = escaped.replace(letter, f"&#{ord(letter)};")

@@ -165,6 +165,7 @@ OF_THE_BANK = [
     ("# expect centered: median", "# expect centerd: median", "no cell with the id centerd_answer"),
     ("# expect centered: median\n", "", "does not say what is wrong in it. Begin it with"),
     ("# expect centered: median", "# expect centered median", "'# expect centered median' is not"),
+    ("# expect centered: median", "# wrong: centered", "'# wrong: centered' is not read"),
     ("# %% task: ", "# task: ", "There is no line '# %% task: TASK' in it"),
 ]
 

@@ -19,7 +19,7 @@ from autograder.grading.exchange.steps import Fetch
 from autograder.settings import load_settings
 from autograder.spec import load_sections
 
-COURSE_TOML = 'id = "kd-2027"\nexchange = "/srv/exchange"\nbook = "https://book.example/kd/"\n'
+COURSE_TOML = 'id = "kd-2027"\n\nexchange = "/srv/exchange"\nbook = "https://book.example/kd/"\n'
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_the_course_remembers_where_the_exchange_is(course: Path, tmp_path: Path
     done = CliRunner().invoke(app, ["exchange", f"../{name}"])
     assert f"{shlex.quote(str(place))} --course kd-2027\n" in done.output
     text = (course / "course.toml").read_text(encoding="utf-8")
-    assert text.startswith('# Ours.\nid = "kd-2027"\n')
+    assert text.startswith('# Ours.\nid = "kd-2027"\n\nexchange = ')
     assert load_settings(course).book == "https://book.example/kd"
 
 

@@ -24,7 +24,7 @@ from autograder.grading.course import Course
 from autograder.grading.exchange.steps import Fetch, Release, ReleaseFeedback, Submit
 from autograder.grading.feedback.delivery import deliver
 from autograder.grading.marks.outstanding import OLD_RULES, OLD_VERSION, outstanding
-from autograder.grading.records import State
+from autograder.grading.records import Records, State
 from tests.autograder.grading.room import (
     ASSIGNMENT,
     RIGHT,
@@ -415,12 +415,17 @@ def test_a_reason_that_came_up_while_it_ran_is_not_told(
     room.submit("ada", RIGHT)
     room.submit("eve", "raise ValueError('7.25')")
     room.collect()
+    timestamp = room.root / "submitted" / "eve" / ASSIGNMENT / "timestamp.txt"
+    timestamp.chmod(0o644)
+    timestamp.write_text("2199-01-01 12:00:00 UTC")  # for an instructor to look into
     canned_grades(room.root)
+    assert Records(room.root, ASSIGNMENT).read("eve").repairs[-1].endswith("look there.")
     done = {each.student: each for each in deliver(room.course, ASSIGNMENT)}
     assert "7.25" in done["eve"].notes[0]
     (page,) = room.read("eve")
     assert "could not be graded: your instructor knows the reason." in page
     assert "7.25" not in page
+    assert "look there" not in page
 
 
 def test_what_was_put_right_is_told(room: Room, canned_grades: Callable) -> None:
