@@ -3,14 +3,14 @@
 import gc
 import sys
 
-gc.disable()  # nothing of what is imported is garbage, and to find that out takes a while
-# jsonschema compiles a grammar of addresses when it can, for a check that no notebook's schema asks
-# for; that takes longer than loading torch.
+gc.disable()  # the imports leave no garbage, and searching them for some takes a while
+# Where rfc3987_syntax can be imported, jsonschema compiles its grammar of addresses, for a check
+# that no notebook's schema asks for. That takes longer than loading torch.
 sys.modules.setdefault("rfc3987_syntax", None)
 
 try:
     from autograder.commands.cli import app
-except KeyboardInterrupt:  # Ctrl-C before there is a command that could end
+except KeyboardInterrupt:  # Ctrl-C during the imports, before any command can handle it
     raise SystemExit(130) from None
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] in ("autograder", "kdlab"):
@@ -22,9 +22,9 @@ except ModuleNotFoundError as error:
 except ImportError as error:
     if error.name is not None:
         raise
-    raise SystemExit(f"autograder: {error}") from None  # a system on which it does not run
+    raise SystemExit(f"autograder: {error}") from None  # the wrong system or nbgrader
 
-gc.freeze()  # nor is it later, or at the end
+gc.freeze()  # what was imported is never searched for garbage, not at the end either
 gc.enable()
 if __name__ == "__main__":
     app(prog_name="python -m autograder")

@@ -1,4 +1,4 @@
-"""A notebook's cells, by the marks that nbgrader has put on them."""
+"""Reads a notebook's cells by their nbgrader metadata, which is called their marks here."""
 
 from __future__ import annotations
 
@@ -9,38 +9,39 @@ from nbformat import NotebookNode
 from autograder.check import CHECK_LINE
 from autograder.nbgrader_internals import compute_checksum, is_grade, is_solution
 
-ANSWER = "_answer"  # a task's answer cell is named after the task
-OF_GRADER = "autograder"  # in the metadata of a cell that is the grader's; no student's keeps it
-VERDICT_MIME = "application/vnd.autograder.verdict+json"  # of the one output of a judged cell
+ANSWER = "_answer"  # the id of a task's answer cell is the task's name and this
+OF_GRADER = "autograder"  # a metadata key of the grader's own cells; no student's cell keeps it
+VERDICT_MIME = "application/vnd.autograder.verdict+json"  # in the one output of a judged cell
 
 
 def grade_id(cell: NotebookNode) -> str:
-    """The name that nbgrader knows a cell by, or an empty one."""
+    """The name by which nbgrader knows a cell; empty if the cell has none."""
     return cell.metadata.get("nbgrader", {}).get("grade_id", "")
 
 
 def asked_for(cell: NotebookNode) -> tuple[str, str] | None:
-    """The task and the name that a cell hands to `check`; None where it does something else."""
+    """The task and the variable's name that a cell hands to `check`; None for any other cell."""
     line = CHECK_LINE.match(cell.source.strip()) if cell.cell_type == "code" else None
     return (line[1], line[2]) if line else None
 
 
 def is_judged(cell: NotebookNode) -> bool:
-    """Whether a cell is graded by machine; answers that people grade are solution cells too."""
+    """Whether a cell is graded by machine; graded cells that are also solutions wait for people."""
     return cell.cell_type == "code" and is_grade(cell) and not is_solution(cell)
 
 
 def is_released(cell: NotebookNode) -> bool:
-    """Whether a cell is as the instructor wrote it; RestoreCells vouches for the checksum."""
+    """Whether a cell is as released, by its checksum, which RestoreCells has put right."""
     checksum = cell.metadata.get("nbgrader", {}).get("checksum")
     return checksum is not None and checksum == compute_checksum(cell)
 
 
 def unanswered(notebook: NotebookNode) -> tuple[list[str], int]:
-    """Written answers whose cells are as they were, where the answer may stand in another cell.
+    """Finds unchanged cells for written answers, where the answer may stand in another cell.
 
     Returns:
-        Their names, and how many text cells of the student's own there are; no names without any.
+        The names of these cells, and how many non-empty text cells the student has added. If the
+        student has added none, there are no names.
     """
     texts = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
     own = [cell for cell in texts if not cell.metadata.get("nbgrader") and cell.source.strip()]
@@ -54,7 +55,7 @@ def unanswered(notebook: NotebookNode) -> tuple[list[str], int]:
 
 
 def marks(notebook: Any) -> dict[str, dict[str, Any]]:
-    """The marks of a notebook's cells, by name, as the gradebook has them.
+    """The nbgrader metadata of a notebook's cells, by cell name, as the gradebook has it.
 
     Args:
         notebook: The notebook of an assignment, out of nbgrader's gradebook.

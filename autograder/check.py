@@ -1,9 +1,9 @@
 """What a notebook imports: `check("forward_kl", forward_kl)`.
 
-On the student's machine the questions and the expected results of the public cases come from the
-file `*.public.json` beside the notebook, and what comes back is judged on the spot. When a
-submission is graded, the grader asks (`autograder.kernel.asking`) and judges elsewhere; the sandbox
-does not have this file.
+On the student's machine, the questions and the expected results of the public cases come from the
+file `*.public.json` beside the notebook, and the answers are judged at once, in the same process.
+When a submission is graded, the grader asks the questions (`autograder.kernel.asking`) and judges
+the answers in another process; the sandbox does not have this file.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from autograder.kernel import asking
 from autograder.kernel.evidence import Outcome, write_evidence
 
 PUBLIC_SUFFIX = ".public.json"
-WITHHELD = "kdlab"  # it has what most answers are about
+WITHHELD = "kdlab"  # by default not there in grading, as it contains what most tasks ask for
 CHECK_LINE = re.compile(r'^check\("(\w+)", (\w+)\)$')  # the only line of a graded cell
 
 _failing: set[str] = set()  # tasks whose public check failed when it was last run here
 
 
 class CheckFailed(Exception):
-    """Raised by `check` where a notebook is validated or stopped; its message is all that shows."""
+    """Raised by `check` when validation fails or the answer is stopped; only its message shows."""
 
     def _render_traceback_(self) -> list[str]:
         return str(self).splitlines()
@@ -104,8 +104,8 @@ def find_public(name: str) -> dict[str, Any]:
 
 
 def folded(line: str) -> str:
-    """A line in pieces that `nbgrader validate` prints whole; it cuts at 83 characters."""
-    if line.startswith("  "):  # of a table
+    """A line, wrapped at 80 characters, because `nbgrader validate` cuts lines at 83."""
+    if line.startswith("  "):  # a row of a table
         return line
     return fill(line, 80, break_long_words=False, break_on_hyphens=False)
 
@@ -121,13 +121,14 @@ def describe(
 
     Args:
         rubric: The rubric of the public cases.
-        outcomes: What they came to.
+        outcomes: The outcomes of the public cases.
         failing: The earlier tasks that the answer may call and whose own checks fail.
-        brief: Whether the plain text has one wrong case and how many more there are.
-        withheld: The package that the answer uses and grading does without, if it uses one.
+        brief: Whether the plain text shows only the first wrong case and counts the others.
+        withheld: The package that the answer uses and that is not there in grading; empty if none.
 
     Returns:
-        Whether all is well so far, and the words as plain text and as HTML.
+        Whether the answer is right or, if judged only later, well formed; the words as plain text;
+        and the words as HTML.
     """
     verdict = judge(rubric, outcomes)
     notes = public_notes(rubric, outcomes)
@@ -180,14 +181,14 @@ def needs(value: Any, package: str) -> bool:
     """Whether an answer, or what it calls in the notebook, uses a package.
 
     Args:
-        value: The function or class; anything else needs nothing.
+        value: The function or class; of any other value, only the module of its type is looked at.
         package: The package's name.
     """
     space = getattr(sys.modules.get(getattr(value, "__module__", "")), "__dict__", {})
     waiting, seen = [value], set()
     while waiting:
         each = waiting.pop()
-        each = unwrap(getattr(each, "fget", each))  # of a property; of a static or class method
+        each = unwrap(getattr(each, "fget", each))  # from a property, a static or class method
         if id(each) in seen:
             continue
         seen.add(id(each))
@@ -209,7 +210,7 @@ def needs(value: Any, package: str) -> bool:
 
 
 def nearest(name: str, others: Iterable[str]) -> str | None:
-    """The name that was probably meant, if one is near enough, whatever its capitals."""
+    """The one of `others` that was probably meant, ignoring case; None if none is near enough."""
     lower = {other.lower(): other for other in sorted(others)}
     near = get_close_matches(name.lower(), lower, 1, 0.75)
     return lower[near[0]] if near else None
@@ -227,7 +228,7 @@ def _shell() -> Any:
 def _say_what_is_missing(
     shell: Any, kind: type, error: NameError, trace: Any, tb_offset: int | None = None
 ) -> None:
-    """Takes the place of a NameError's traceback where `check` asks for what is not there."""
+    """Shows a sentence in place of a NameError's traceback where `check` is given that name."""
     line = CHECK_LINE.match(shell.user_ns.get("In", [""])[-1].strip())
     if line is None or line[2] != error.name:
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset)

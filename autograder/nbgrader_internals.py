@@ -1,11 +1,12 @@
-"""All that `autograder/` uses of nbgrader beyond its manual, and why; nothing else reaches for it.
+"""All that `autograder/` uses of nbgrader beyond its manual, and why; no other module imports it.
 
-The manual has the gradebook (`nbgrader.api`), plug-ins (`nbgrader.plugins`), commands, options and
-hooks. The rest may change with any release. It is imported here alone, `MEMBERS` and `WORDS` say
-what our classes override or use of it, and `tests/autograder/test_nbgrader_internals.py` looks each
-up in the nbgrader that is installed. So it is with nbclient, of which nbgrader's Execute is one.
-When a range of pyproject.toml moves: read these entries against the new sources, run those tests,
-and write the range here.
+The manual documents the gradebook (`nbgrader.api`), plug-ins (`nbgrader.plugins`), commands,
+options and hooks. The rest may change with any release, so it is imported only here. `MEMBERS` and
+`WORDS` say what our classes override or use of it;
+`tests/autograder/test_nbgrader_internals.py` looks up each entry in the installed nbgrader. The
+same holds for nbclient, from whose client nbgrader's Execute inherits. When a version range in
+pyproject.toml changes: compare these entries with the new sources, run those tests, and write the
+range here.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ try:
         is_task,
         notebook_hash,  # the name under which Fetch Feedback looks for a page
         parse_utc,  # times are read as nbgrader reads them
-        setenv,  # code may ask whether it is being graded
+        setenv,  # sets the variable that tells code that it is being graded
     )
 except ImportError as error:
     raise ImportError(
@@ -69,7 +70,7 @@ except ImportError as error:
         f" {error}."
     ) from None
 
-# By class, what of it is used or overridden, and why; options (`c.Class.name`) are in the manual.
+# By class: the members used or overridden, and why. Options (`c.Class.name`) are in the manual.
 MEMBERS: dict[type, dict[str, str]] = {
     Gradebook: {
         "__init__ db": "one_engine opens sessions of the engine that the first one has made",
@@ -139,50 +140,51 @@ MEMBERS: dict[type, dict[str, str]] = {
     },
 }
 
-# What nbgrader says where nothing else tells what happened.
-ROLLED_BACK = "Rolling back session"  # before the error that a command of ours says
+# Texts of nbgrader's that we compare with, where nothing else tells what happened.
+ROLLED_BACK = "Rolling back session"  # logged before an error that a command of ours reports
 NO_EXCHANGE = "The exchange directory does not exist"
 NOT_FOUND = "Assignment not found"  # in Fetch Feedback: nobody was given any
-MANAGER = "assignment_list_manager"  # by which nbgrader's server finds the Assignment List
+MANAGER = "assignment_list_manager"  # the key under which the server finds the Assignment List
 WORDS = (ROLLED_BACK, NO_EXCHANGE, NOT_FOUND, MANAGER)
 
-# `configure` puts ours before them: formulas need no script.
+# `configure` puts our own templates before these; in ours, formulas need no script.
 TEMPLATES = Path(nbgrader.api.__file__).parent / "server_extensions" / "formgrader" / "templates"
 
 
 class PageStep(NbGraderPreprocessor):
-    """A step on the way to a page: nbconvert hands each one this option, and warns without it."""
+    """A preprocessor for pages; nbconvert gives each one this option, and warns if it has none."""
 
     display_data_priority = List(config=True)
 
 
 def load_configuration(folder: Path, name: str) -> Config:
-    """nbgrader's configuration: the user's, the machine's and that of a folder, or its error.
+    """Loads nbgrader's configuration (user's, machine's and a folder's), or raises its error.
 
     Args:
-        folder: Of the course; nbgrader itself takes the one that a command is given in.
-        name: The file in it.
+        folder: The course's folder; nbgrader itself would take the working directory.
+        name: The name of the configuration file in that folder.
     """
     app = NbGrader()
     app.load_cwd_config = False
     app.log_level = logging.ERROR
-    app.raise_config_file_errors = True  # or defaults would take their place
+    app.raise_config_file_errors = True  # else errors are only logged, and defaults used
     app.load_config_file()
     super(JupyterApp, app).load_config_file(name, path=str(folder))
     return app.config
 
 
 _engine = cache(sqlalchemy.create_engine)
-_opened: dict[tuple[str, ...], Gradebook] = {}  # the first of each address and course
+_opened: dict[tuple[str, ...], Gradebook] = {}  # by address and course, the first one
 
 
 @contextmanager
 def one_engine() -> Iterator[None]:
     """Lets nbgrader's steps share a database engine.
 
-    Each step opens the gradebook anew, ten times a submission: with an engine of its own, for which
-    SQLAlchemy compiles every statement again, and with a look for every table. That took longer
-    than all that the statements do. nbgrader closes an engine's connections after each use.
+    Each step opens the gradebook anew, ten times per submission. By default each opening makes an
+    engine of its own, for which SQLAlchemy compiles every statement again, and looks for every
+    table. That took longer than running all statements. nbgrader closes an engine's connections
+    after each use.
     """
     own_engine, own_opening = nbgrader.api.create_engine, Gradebook.__init__
 
@@ -203,7 +205,7 @@ def one_engine() -> Iterator[None]:
 
 
 def _said(step: Callable, assignment: str) -> Callable:
-    """A step of `generate_assignment` of which a full disk, say, is a sentence: no traceback."""
+    """Makes a step of `generate_assignment` exit with a sentence on an OSError (a full disk)."""
 
     @wraps(step)
     def said(*arguments: Any, **options: Any) -> Any:
@@ -217,7 +219,7 @@ def _said(step: Callable, assignment: str) -> Callable:
 
 
 def keep_release() -> None:
-    """Lets a release stand when a new one cannot be made: nbgrader removes the old one first."""
+    """Makes `generate_assignment` put the old release back if it cannot make the new one."""
     start = GenerateAssignment.start
     if hasattr(start, "__wrapped__"):
         return
@@ -247,14 +249,14 @@ def keep_release() -> None:
 
 
 def late_plugin(config: Config) -> Any:
-    """The course's plug-in for late work, or whatever error it makes."""
+    """The course's plug-in for late work; raises any error that comes up when it is loaded."""
     step = AssignLatePenalties(config=Config(config))
     step.init_plugin()
     return step.plugin_inst
 
 
 class Chosen(BaseConverter):
-    """One of nbgrader's converters on submissions that are named, each for itself.
+    """Makes one of nbgrader's converters run on chosen students' submissions, one at a time.
 
     nbgrader's own loop turns every error into one that does not say what happened.
     """
@@ -270,14 +272,14 @@ class Chosen(BaseConverter):
             self.assignments[student] = sorted(map(str, folder.glob("*.ipynb")))
 
     def clear(self, student: str) -> None:
-        """Removes what was made of a student's submission before."""
+        """Selects a student's notebooks and removes what was made of them before."""
         self.notebooks = self.assignments[student]
         place = Path(self._format_dest(self.coursedir.assignment_id, student))
         if place.exists():
             shutil.rmtree(place)
 
     def convert(self, student: str) -> None:
-        """Makes a student's notebooks."""
+        """Converts the notebooks that `clear` has selected."""
         assignment = self.coursedir.assignment_id
         self.init_assignment(assignment, student)
         for path in self.notebooks:

@@ -1,4 +1,4 @@
-"""What is made of an assignment's checks: the questions that code is asked, and what ships."""
+"""Turns an assignment's checks into questions for code, and into what ships with the notebook."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def load_checks(path: Path) -> dict[str, Check]:
 
     Raises:
         FileNotFoundError: When there is no such file.
-        ValueError: When CHECKS is no tuple of checks, or two of them have one name.
+        ValueError: When CHECKS is missing or no tuple of checks, or two checks have the same name.
     """
     if not path.is_file():
         raise FileNotFoundError(f"No checks at {path}. Each assignment needs checks/<name>.py.")
@@ -39,7 +39,7 @@ def load_checks(path: Path) -> dict[str, Check]:
 
 
 class _FromSource(SourceFileLoader):
-    """Never from byte code, which tells two versions apart by their second and their size alone."""
+    """Never loads byte code, which cannot tell apart two versions of the same second and size."""
 
     def get_code(self, fullname: str) -> CodeType:
         return self.source_to_code(self.get_data(self.path), self.path)
@@ -47,7 +47,7 @@ class _FromSource(SourceFileLoader):
 
 @lru_cache(maxsize=16)
 def _load_checks(path: Path, *version: int) -> dict[str, Check]:
-    """Loads a file once, so that what its fixed cases come to is worked out once a process."""
+    """Loads each version of a file once, so that a process runs its fixed cases only once."""
     name = f"checks_of_{path.stem}"
     spec = importlib.util.spec_from_loader(name, _FromSource(name, str(path)))
     module = importlib.util.module_from_spec(spec)
@@ -62,12 +62,12 @@ def _load_checks(path: Path, *version: int) -> dict[str, Check]:
 
 
 def question(check: Check, cases: list[Case]) -> dict[str, Any]:
-    """The cases as data, for the process that runs the student's code; no names, no answers.
+    """The cases as data for the process that runs the student's code, without names or answers.
 
-    A case of an answer has no arguments: what is handed to `check` is itself the answer.
+    A case of an `AnswerCheck` is empty, because the value handed to `check` is itself the answer.
 
     Returns:
-        "cases", and "observer": its source and function, or None.
+        A dict of "cases" and "observer"; the latter is [source, function's name], or None.
     """
     if isinstance(check, AnswerCheck):
         return {"observer": None, "cases": [{} for _ in cases]}
@@ -86,7 +86,7 @@ def question(check: Check, cases: list[Case]) -> dict[str, Any]:
 
 
 def right_versions(check: Check, names: Iterable[str]) -> dict[str, list[str]]:
-    """What takes the place of a student's functions: by task, a function's name and source."""
+    """The functions that replace a student's own: by task, [function's name, source]."""
     functions = {name: check.uses[name] for name in names}
     return {
         name: [function.__name__, inspect.getsource(function)]
@@ -99,8 +99,8 @@ def to_replace(check: Check, verdicts: Mapping[str, Verdict]) -> list[str]:
 
     Args:
         check: The check of the answer.
-        verdicts: Of the tasks that are judged already. What is still to be judged is never
-            replaced, because what replaces it is its answer.
+        verdicts: The verdicts of the tasks judged so far, by task. The function of a task that is
+            still to be judged is never replaced, because its replacement is the right answer.
     """
     return [
         name
@@ -110,12 +110,12 @@ def to_replace(check: Check, verdicts: Mapping[str, Verdict]) -> list[str]:
 
 
 def generator(seed: int, check: Check) -> np.random.Generator:
-    """The random numbers of one check in one submission, whatever the other checks draw."""
+    """The random generator of one check in one submission, independent of what others draw."""
     return np.random.default_rng([seed, crc32(check.name.encode())])
 
 
 def public_data(checks: Iterable[Check]) -> dict[str, Any]:
-    """What ships beside the notebook: the public cases with what they should come to."""
+    """What ships beside the notebook: by task, the public cases and their rubric."""
     data = {}
     for check in checks:
         cases, rubric = check.public()

@@ -1,4 +1,4 @@
-"""What differs from one class to another: a course's course.toml."""
+"""The settings in which one class differs from another: a course's course.toml."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ SETTINGS = "course.toml"
 
 @dataclass(frozen=True)
 class Settings:
-    """What differs from one class to another.
+    """The settings in which one class differs from another.
 
     Args:
-        id: What nbgrader calls the course.
-        exchange: Where assignments and submissions change hands.
-        book: Where students read the book, without a slash at its end.
+        id: The name by which nbgrader knows the course.
+        exchange: The folder in which assignments and submissions change hands.
+        book: The address of the students' book, without a slash at its end.
     """
 
     id: str
@@ -27,10 +27,10 @@ class Settings:
 
 
 def load_settings(root: Path) -> Settings:
-    """Loads a course's settings from its course.toml.
+    """Loads a course's settings; the variable KDLAB_EXCHANGE takes the place of its exchange.
 
     Raises:
-        ValueError: When one is missing or has a form of its own.
+        ValueError: When course.toml or a setting is missing, invalid or unknown.
     """
     path = root / SETTINGS
     try:

@@ -2,9 +2,9 @@
 
 An assignment's checks are a Python file with a tuple `CHECKS`. Each check says what is asked, which
 inputs test it, what is right (a reference implementation or an answer), and which misconceptions to
-recognise. The file stays with the instructor: `autograder.questions` makes of it the public cases
-that ship with the assignment and the questions that a student's code is asked when it is graded; a
-check itself makes the rubric that judges the answers.
+recognise. The file stays with the instructor. `autograder.questions` makes from it the public cases
+that ship with the assignment, and the questions that a student's code is asked when it is graded.
+Each check makes its own rubric, by which the answers are judged.
 """
 
 from __future__ import annotations
@@ -33,11 +33,12 @@ class Call:
     """One step of a case that goes on with the object that the student's class made.
 
     Args:
-        name: The attribute to call, or to read when it is not callable; None makes a new object of
-            the student's class and goes on with it, or with the one that the step `given` made.
+        name: The attribute to call; in a kept step, one that is not callable is read. None makes a
+            new object of the student's class and goes on with it; if `given` is set, None goes on
+            with the result of that step.
         args: Positional arguments.
-        kept: Whether what came back is part of what is judged.
-        given: The step, counted from 0, whose result is the only argument.
+        kept: Whether the result of this step is part of what is judged.
+        given: The step, counted from 0, whose result is the only argument, instead of `args`.
         kwargs: Keyword arguments of a new object; None for those of the case.
     """
 
@@ -58,14 +59,14 @@ class Case:
         kwargs: Keyword arguments.
         part: The part of the check that it belongs to; None for the first.
         public: Whether it ships with the assignment.
-        calls: What to do with the object that the first call made. The case then comes to the list
-            of the results that are kept. A new object is made with the case's keyword arguments,
-            if its step has none of its own.
-        unit: What the first axis of the result counts, such as "step", where that is to be said.
-        again: Whether the question is asked twice with the same tensors, and the second answer is
-            the one that is judged.
-        only: What alone is another than in the public case before, in words, where that is less
-            than a whole argument: "what the logits say where a label is -100".
+        calls: What to do with the object that the first call made. The result of the case is then
+            the list of the kept steps' results. A step that makes a new object uses the case's
+            keyword arguments, unless it has its own.
+        unit: What the first axis of the result counts, such as "step"; empty to leave that unsaid.
+        again: Whether the function is called twice with the same tensors, and only the second
+            result is judged.
+        only: In words, the only difference from the public case before, where the difference is
+            less than a whole argument: "what the logits say where a label is -100".
     """
 
     name: str
@@ -98,16 +99,16 @@ class Misconception:
 
 @dataclass(frozen=True)
 class Observer:
-    """What calls the student's function and looks at what it did.
+    """Code that calls the student's function and looks at what the function did.
 
-    It is shipped with the question and executed at the time of asking, in a namespace of its own;
-    no cell of the notebook can reach or replace it. Let it return numbers that only right code
-    brings about, never one whose right value is plain from the question.
+    The observer is sent with the question and executed when the question is asked, in a namespace
+    of its own; no cell of the notebook can reach or replace it. Let it return numbers that only
+    right code produces, never a number whose right value is plain from the question.
 
     Args:
         source: Source of a Python module; it stands alone and holds no answer.
-        function: A function in it. It is called with the student's function, then with the case's
-            arguments, and what it returns is judged.
+        function: The name of a function in `source`. For each case it is called with the student's
+            function before the case's arguments, and its result is judged.
     """
 
     source: str
@@ -115,7 +116,7 @@ class Observer:
 
     @classmethod
     def read(cls, path: Path, function: str) -> Observer:
-        """The observer in a file."""
+        """Reads an observer's source from a file."""
         return cls(path.read_text(encoding="utf-8"), function)
 
 
@@ -159,9 +160,9 @@ def tolerance(case: Case) -> float:
     """The largest absolute error that the arithmetic of a case explains.
 
     A sum of n terms of size s, computed in a dtype of machine epsilon ε, is wrong by at most about
-    n·s·ε. ε is float32's even for float64 inputs, because computing in float32 is a right way too;
-    n is the length of the inputs' last axis and s their largest finite magnitude, at least 1. Four
-    times that allows for the few rounded operations behind each term.
+    n·s·ε. Of the inputs, n is the longest last axis, s the largest finite magnitude, at least 1,
+    and ε the largest epsilon, at least float32's, because computing in float32 is a right way too.
+    Four times n·s·ε allows for the few rounded operations behind each term.
     """
     epsilon, scale, terms = EPSILON["float32"], 1.0, 1
     for value in (*case.args, *case.kwargs.values()):
@@ -184,7 +185,7 @@ class Check(ABC):
         name: The name in the notebook's `check(...)` line, and that cell's grade id.
         parts: Points of each part. Without its first part a check earns nothing, so that a constant
             that happens to fit an edge case is not worth points. With 0 for all parts, the task
-            counts for nothing: so one that proves faulty is left out after submissions are graded.
+            counts for nothing; use this for a task that turns out faulty after grading.
         expected: What was asked for, in words.
         section: Where the book teaches it.
     """
@@ -205,7 +206,7 @@ class Check(ABC):
 
     @abstractmethod
     def rubric(self, cases: list[Case]) -> Rubric:
-        """What each case should come to, with the misconceptions."""
+        """The rubric of `cases`: what each should come to, and the misconceptions."""
 
     @abstractmethod
     def public(self) -> tuple[list[Case], Rubric]:
@@ -217,26 +218,27 @@ class FunctionCheck(Check):
     """A function that the student writes, judged by what it returns or by what an observer sees.
 
     Args:
-        reference: The right way: what comes back for a case's arguments; compute in float64.
+        reference: Returns the right result for a case's arguments (with an observer, what that
+            should return); compute in float64.
         fixed: Public and hidden cases.
-        random: Makes cases of a generator, anew for every submission.
+        random: Makes new cases for every submission, from its random generator.
         misconceptions: The wrong ways to recognise.
-        tolerance: The largest absolute difference allowed in a case.
-        names: What the parts of a result are called, where it is a pair or more.
+        tolerance: Returns the largest absolute difference allowed in a case.
+        names: What the parts of a result are called, where it has two or more.
         uses: By name, right versions of functions of earlier tasks that the answer may call. Where
-            a student's own one lost points, the answer is judged with these too. Their source is
-            run by itself, with `torch` and `F` and nothing else of this file.
-        observer: What is called in place of the student's function, to look at what that does.
-        facts: By a name that fits a sentence, what is so of a public case: a number by which a
-            wrong result may be off, True or False, or where in the result something lies, as
-            nested lists of True and False. Of a wrong answer that no misconception explains the
-            student is told which of them fits it (`autograder.judging.observation`).
-        logarithm: Where a result is the exponential of something, a sentence that says of what:
-            the factors above are then looked for in its logarithm.
+            the student's own version lost points, the answer is also judged with the right one.
+            The source of each is run by itself, with `torch` and `F` and nothing else of this file.
+        observer: Is called in place of the student's function, to look at what that does.
+        facts: Returns what holds for a public case, by a name that fits a sentence. A fact is a
+            number by which a wrong result may be off; True or False; or a region of the result, as
+            nested lists of True and False. If no misconception explains a wrong answer, the
+            student is told which fact fits it (`autograder.judging.observation`).
+        logarithm: Where a result is the exponential of something, a sentence that says of what.
+            Factors and offsets are then looked for in the result's logarithm.
 
-    The first public case is asked once more at the end, twice, with the same tensors: what a
-    function keeps between its calls, or leaves behind in what it was given, must not change its
-    answer.
+    At the end, the first public case is asked again: the function is called twice with the same
+    tensors, and the second result is judged. So what a function keeps between its calls, or leaves
+    behind in its arguments, must not change its result.
     """
 
     reference: Callable[..., Any]
@@ -301,14 +303,14 @@ class FunctionCheck(Check):
         return cases, self.rubric(cases)
 
     def _twins(self, cases: list[Case], place: int) -> tuple[tuple[int, str], ...]:
-        """Earlier public cases that differ from one in a single thing, and which that is."""
+        """Earlier public cases, by place, that differ from this one in one thing, and its name."""
         case = cases[place]
         before = [at for at in range(place) if cases[at].public]
         if not case.public or case.again or not before:
             return ()
         if case.only:
             return ((before[-1], case.only),)
-        if self.observer:  # its arguments are not those of the student's function
+        if self.observer:  # a case's arguments are not those of the student's function then
             return ()
         own, found = self._arguments(case), []
         for at in before:
@@ -329,7 +331,7 @@ class FunctionCheck(Check):
         return next(index for index, case in enumerate(cases) if case.public)
 
     def _outcome(self, function: Callable[..., Any], case: Case) -> Outcome:
-        """What a function of ours comes to; of cases that are always the same, worked out once."""
+        """The outcome of a function of ours on a case; on fixed cases it is run only once."""
         place = self._places.get(id(case))
         if place is None:
             return run(function, case)
@@ -339,7 +341,7 @@ class FunctionCheck(Check):
         return self._known[key]
 
     def _column(self, case: Case) -> Column:
-        """What is known of a case under the misconceptions; of a fixed one, by all rubrics."""
+        """The column of a case; the column of a fixed case is shared by all of the rubrics."""
         place = self._places.get(id(case))
         if place is None:
             return Column(len(self.misconceptions))
@@ -347,15 +349,15 @@ class FunctionCheck(Check):
 
     @cached_property
     def _places(self) -> dict[int, int]:
-        """Where the cases that are always the same stand; one that is asked again, as before."""
+        """The place of each fixed case, by id; the case asked again has that of its original."""
         fixed = {id(case): place for place, case in enumerate(self.fixed)}
         return fixed | {id(case): self._first(self.fixed) for case in self._again}
 
 
 class _Outcomes(Sequence[Outcome]):
-    """What a misconception comes to in each case; worked out when it is asked for.
+    """The outcomes of a misconception in all cases; each is worked out when it is first needed.
 
-    There are dozens of misconceptions and cases, and judging a right answer needs none of them.
+    There are dozens of misconceptions and cases, and judging a right answer needs no such outcome.
     """
 
     def __init__(self, check: FunctionCheck, wrong: Misconception, cases: list[Case]):
@@ -380,9 +382,9 @@ class AnswerCheck(Check):
 
     Args:
         answer: The right answer: a number, a string, or a list or dict of strings.
-        mistakes: Wrong answers that explain themselves. Of answers other than numbers these are all
-            that are well formed.
-        tolerance: The largest absolute difference allowed from a number.
+        mistakes: Wrong answers with hints. Unless the answer is a number, only the right answer
+            and these are well formed.
+        tolerance: The largest absolute difference from `answer` that is allowed, for a number.
     """
 
     answer: Any
@@ -465,7 +467,7 @@ def choice(
 
 
 def run(function: Callable[..., Any], case: Case) -> Outcome:
-    """What a function of ours comes to on a case, passed through the encoding as evidence is."""
+    """The outcome of a function of ours on a case, encoded and decoded as evidence is."""
     arguments, keywords = _copied(list(case.args)), _copied(dict(case.kwargs))
     calls = [call_to_data(call, lambda value: value) for call in case.calls]
     return decode_outcome(encode_outcome(perform(function, arguments, keywords, calls)))
@@ -481,7 +483,7 @@ def _copied(value: Any) -> Any:
 
 
 def call_to_data(call: Call, encoded: Callable[[Any], Any] = encode) -> dict[str, Any]:
-    """A step of a case as data."""
+    """A step of a case as data, its arguments through `encoded`."""
     return {
         "name": call.name,
         "args": encoded(list(call.args)),
@@ -492,11 +494,11 @@ def call_to_data(call: Call, encoded: Callable[[Any], Any] = encode) -> dict[str
 
 
 def load_sections(path: Path) -> dict[str, Section]:
-    """Loads where the book teaches what.
+    """Loads the sections of the book, by number.
 
     Args:
-        path: A JSON file with "sections": by number, title and page. The book's address is the
-            course's, from course.toml in the folder above.
+        path: A JSON file with "sections": by number, [title, page]. The book's address comes from
+            the course.toml in the parent of this file's folder.
     """
     data = json.loads(path.read_text(encoding="utf-8"))
     book = load_settings(path.resolve().parents[1]).book

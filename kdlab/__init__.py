@@ -1,8 +1,8 @@
 """kdlab: the combined training objective for knowledge distillation.
 
 A student language model learns from a teacher's distribution and from the labels at once, by
-minimising LM loss + λ·KD loss. ``__all__`` is the public API. Its names and their modules stand in
-``__init__.pyi``, and a module is imported when it is first asked for: PyTorch takes seconds.
+minimising LM loss + λ·KD loss. ``__all__`` is the public API; ``__init__.pyi`` says which module
+each name is in. A module is imported at its first use, because importing PyTorch takes seconds.
 """
 
 import pkgutil

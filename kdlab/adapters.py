@@ -1,4 +1,4 @@
-"""Adapters of PEFT: a model that is given them, and a teacher that is the student without them."""
+"""PEFT adapters: to add them to a model, and to use a student without them as its teacher."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ __all__ = ["AdaptersOffTeacher"]
 
 
 def with_adapters(model: nn.Module, rank: int) -> nn.Module:
-    """A model with low-rank adapters of PEFT at all its linear layers; nothing else is trained.
+    """A model with PEFT's LoRA adapters at all its linear layers; nothing else is trained.
 
     Raises:
-        ValueError: peft is not installed, or the model is not of transformers.
+        ValueError: peft is not installed, or the model is not from transformers.
 
     Source: Hu et al. 2021 (arXiv 2106.09685).
     """
@@ -48,18 +48,19 @@ def with_adapters(model: nn.Module, rank: int) -> nn.Module:
 
 @checked
 class AdaptersOffTeacher:
-    """A PEFT student without its adapters: the model that it began as teaches it.
+    """A PEFT student without its adapters: the student is taught by the model that it began as.
 
-    Self-distillation needs no second model in memory: this teacher turns the adapters off for as
-    long as it is asked. A trainer refuses it where other weights of the student are trained, too.
+    This self-distillation needs no second model in memory: the teacher turns the student's adapters
+    off while it computes its targets. A trainer refuses this teacher if the student also trains
+    weights that belong to no adapter.
 
     Args:
-        student: a model of ``peft``, or one with its adapters inside; the one that is trained.
+        student: the model that is trained: a PEFT model, or a model with PEFT's adapters inside.
 
     Raises:
         TypeError: the model has no adapters that could be turned off.
-        ValueError: they began with a part of the model's weights, as PiSSA's do: without them it is
-            not the model that it began as.
+        ValueError: the adapters began with a part of the model's weights, as PiSSA's do, so that
+            the model without them is not the one that it began as; or the model is not causal.
 
     >>> AdaptersOffTeacher(nn.Linear(2, 2))
     Traceback (most recent call last):
@@ -80,7 +81,7 @@ class AdaptersOffTeacher:
 
     @property
     def head(self) -> nn.Linear | None:
-        """The student's linear head, if it shows one."""
+        """The student's linear head; None if it has none that could be left out."""
         head = find_head(self.student)
         return head if isinstance(head, nn.Linear) else None
 
@@ -91,17 +92,17 @@ class AdaptersOffTeacher:
             return logits_for(self.student, batch)[:, :-1]
 
     def fingerprint(self) -> str:
-        """Of the weights that no adapter changes."""
+        """A SHA-256 of a sample of the frozen weights, which training does not change."""
         frozen = {n: p for n, p in self.student.named_parameters() if not p.requires_grad}
         return tensors_sha256(frozen, at_most=4096)
 
 
 MOVED = ("pissa", "olora", "corda", "loftq", "lora_ga")
-"""Initialisations of LoRA that change the weights beneath: PiSSA's takes their main part out."""
+"""LoRA initialisations that change the base weights: PiSSA moves their main part to adapters."""
 
 
 def _moved_into_adapters(model: nn.Module) -> str | None:
-    """The initialisation by which weights went into a model's adapters, if they did."""
+    """The initialisation that moved weights into a model's adapters; None if none did."""
     configs = [getattr(part, "peft_config", None) for part in model.modules()]
     known = [each for found in configs if isinstance(found, dict) for each in found.values()]
     names = [str(getattr(config, "init_lora_weights", "")) for config in known]
@@ -110,9 +111,9 @@ def _moved_into_adapters(model: nn.Module) -> str | None:
 
 @contextmanager
 def adapters_off(model: Any) -> Iterator[None]:
-    """Without the adapters; what is trained of them is then as it was.
+    """Turn a model's adapters off inside; afterwards, restore ``requires_grad`` of all weights.
 
-    PEFT has all of an adapter trained when it is on again, also what somebody had frozen.
+    PEFT, when it turns an adapter on again, makes all its weights trainable, even frozen ones.
     """
     trained = [(weight, weight.requires_grad) for weight in model.parameters()]
     try:
@@ -125,7 +126,7 @@ def adapters_off(model: Any) -> Iterator[None]:
 
 @contextmanager
 def _disabled(model: Any) -> Iterator[None]:
-    """Whether PEFT is around a model or its adapters were added to it."""
+    """Turn adapters off inside, in PEFT's wrapper around a model or in the layers of the model."""
     if hasattr(model, "disable_adapter"):
         with model.disable_adapter():
             yield

@@ -1,4 +1,4 @@
-"""What a model answers to held-out questions: if it is right, how long it is, and if it ends."""
+"""A model's answers to held-out questions: are they right, how long are they, do they end?"""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Answer:
     'Tuesday'
     """
 
-    text: str  # without what ends it
-    tokens: int  # that were written, the end included
-    ended: bool  # whether the model ended it, and not the limit
+    text: str  # without the token that ends it, and other special tokens
+    tokens: int  # how many were written, the end included
+    ended: bool  # True: the model ended it; False: it was cut off at the limit
 
 
 @dataclass(frozen=True)
 class AnswerEvaluation:
-    """What a model's answers to a set of questions are worth.
+    """A model's answers to a set of questions, each judged right or wrong.
 
     >>> asked = Conversation.of({"prompt": "2 + 2 =", "completion": " 4"})
     >>> said = Answer("4", tokens=2, ended=True), Answer("5 6 7", tokens=5, ended=False)
@@ -45,8 +45,8 @@ class AnswerEvaluation:
     (0.5, 0.5, 3.5)
     """
 
-    conversations: tuple[Conversation, ...] = field(repr=False)  # that were asked
-    answers: tuple[Answer, ...] = field(repr=False)  # one to each, in their order
+    conversations: tuple[Conversation, ...] = field(repr=False)  # the questions
+    answers: tuple[Answer, ...] = field(repr=False)  # one to each question, in order
     right: tuple[bool, ...] = field(repr=False)  # whether each answer is right
 
     @property
@@ -66,14 +66,14 @@ class AnswerEvaluation:
 
     @property
     def by_kind(self) -> dict[str, float]:
-        """The accuracy on each kind of question, where examples name kinds."""
+        """The accuracy on each kind of question; those that name no kind are under ``''``."""
         found: dict[str, list[bool]] = {}
         for conversation, right in zip(self.conversations, self.right, strict=True):
             found.setdefault(conversation.kind, []).append(right)
         return {kind: sum(each) / len(each) for kind, each in sorted(found.items())}
 
     def as_record(self) -> dict[str, float]:
-        """The measurements by name, as ``summary.json`` has them."""
+        """The measurements, under the names that they have in ``summary.json``."""
         return {
             "accuracy": self.accuracy,
             "answers_ended": self.ended,
@@ -83,7 +83,7 @@ class AnswerEvaluation:
 
 @checked
 def exact_match(conversation: Conversation, said: str) -> bool:
-    """Whether an answer is the expected one, but for case, spaces and a final full stop.
+    """Whether an answer is the expected one, up to case, the width of spaces and final full stops.
 
     >>> exact_match(Conversation.of({"prompt": "2 + 2 =", "completion": " 4"}), "4.")
     True
@@ -107,22 +107,25 @@ def write_answers(
     batch_size: int = 32,
     generator: torch.Generator | None = None,
 ) -> list[Answer]:
-    """For each conversation, a model's own answer in place of the last one.
+    """Let a model write its own answer to each conversation, in place of the last one there.
 
     Args:
         model: any causal language model, on any device.
-        conversations: their messages before the last answer are read; or rows of a data set.
-        tokenizer: of transformers, with a chat template.
-        new_tokens: that an answer has at most; less where the model reads no more at once.
-        temperature: of the softmax that is drawn from; 0 takes the likeliest token.
-        batch_size: answers that are written at a time; prompts of like length together.
-        generator: of the draws, on the model's device.
+        conversations: conversations, or rows of a data set; in each, the messages before the last
+            answer are read.
+        tokenizer: a tokenizer of transformers, with a chat template.
+        new_tokens: most tokens of an answer, its end included; fewer where the model cannot read a
+            text that long.
+        temperature: of the softmax that tokens are drawn from; at 0 the likeliest token is taken.
+        batch_size: answers that are written at a time; prompts of similar length go together.
+        generator: of the draws, on the model's device; None: torch's own.
 
     Returns:
         One answer for each conversation, in their order.
 
     Raises:
-        ValueError: there are no conversations, or a template refuses one.
+        ValueError: there are no conversations; the template refuses one; or a question is so long
+            that the model can read no answer after it.
 
     >>> from kdlab import TinyGPT, reckoning, train_chat_tokenizer
     >>> examples = reckoning(200)
@@ -183,18 +186,21 @@ def evaluate_answers(
     new_tokens: int = 64,
     batch_size: int = 32,
 ) -> AnswerEvaluation:
-    """Let a model answer held-out questions, taking the likeliest token each time, and judge it.
+    """Let a model answer held-out questions, by the likeliest token each time, and judge it.
 
     Args:
         model: any causal language model.
-        conversations: the last answer of each is the expected one; or rows of a data set.
-        tokenizer: of transformers, with a chat template.
-        right: whether a text is a right answer to a conversation.
-        new_tokens: that an answer has at most; one that is longer has not ended.
+        conversations: conversations, or rows of a data set; the last answer in each is the
+            expected one.
+        tokenizer: a tokenizer of transformers, with a chat template.
+        right: called with a conversation and the text of an answer, says whether it is right.
+        new_tokens: most tokens of an answer, its end included; one that is cut off there counts as
+            not ended.
         batch_size: answers that are written at a time.
 
     Raises:
-        ValueError: there are no conversations, or a template refuses one.
+        ValueError: there are no conversations; the template refuses one; or a question is so long
+            that the model can read no answer after it.
 
     >>> from kdlab import TinyGPT, reckoning, train_chat_tokenizer
     >>> examples = reckoning(200)

@@ -1,7 +1,7 @@
-"""What functions of the library are given: numbers, tensors and options that are what they say.
+"""Checks of the arguments of functions: numbers, tensors and options.
 
-:func:`checked` is the door of the public functions: it reads from an annotation what an argument
-must be.
+:func:`checked` decorates public functions and classes: the annotation of each argument says what
+the argument must be.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ Checked = TypeVar("Checked", bound=Callable[..., Any])
 
 
 def checked(given: Checked) -> Checked:
-    """A function, or a class, whose arguments are checked against their annotations at each call.
+    """The function or class, with its arguments checked against their annotations at each call.
 
-    A number of another library becomes Python's own, 8.0 where a whole number is needed 8, and a
-    path a :class:`pathlib.Path` without ``~``. What is annotated as a list or a protocol is not
-    looked at.
+    Values are converted: a number of another library to Python's own; 8.0 to 8, if a whole number
+    is needed; and a path to a :class:`pathlib.Path` with ``~`` expanded. Arguments that are
+    annotated as a list or a protocol are not checked.
 
     Raises:
-        TypeError: an argument is of another class, or has a name that the function does not know.
-        ValueError: an argument is no number, text, path or truth value, and should be one.
+        TypeError: an argument is not of the annotated class, or the function has no such argument.
+        ValueError: an argument should be a number, text, path, truth value or tensor, and is not.
 
     >>> @checked
     ... def halved(number: float) -> float:
@@ -52,7 +52,7 @@ def checked(given: Checked) -> Checked:
     function: Any = given
     signature = inspect.signature(function)
 
-    @functools.cache  # at the first call, when all classes of the module are there
+    @functools.cache  # at the first call, when all classes are defined
     def checks() -> dict[str, Callable[[str, Any], Any]]:
         every = signature.parameters.values()
         return {each.name: _check_for(each, function.__globals__) for each in every}
@@ -66,7 +66,7 @@ def checked(given: Checked) -> Checked:
         except TypeError:
             bound = None
         if bound is None:
-            return function(*arguments, **named)  # raises what Python says about it
+            return function(*arguments, **named)  # raises Python's own TypeError
         for name, value in bound.arguments.items():
             bound.arguments[name] = checks()[name](name, value)
         return function(*bound.args, **bound.kwargs)
@@ -75,7 +75,7 @@ def checked(given: Checked) -> Checked:
 
 
 def check_names(function: Callable[..., Any], names: Iterable[str]) -> None:
-    """Raise TypeError if a function knows no argument of one of these names."""
+    """Raise TypeError if one of these names is not an argument of the function."""
     parameters = inspect.signature(function).parameters
     if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
         return
@@ -89,7 +89,7 @@ def check_names(function: Callable[..., Any], names: Iterable[str]) -> None:
 
 
 def _check_for(parameter: inspect.Parameter, scope: Mapping[str, Any]) -> Callable[[str, Any], Any]:
-    """What checks an argument: called with its name and its value, it returns the value."""
+    """The check of an argument: a function of its name and value that returns the checked value."""
     annotation = str(parameter.annotation)
     kind, optional = annotation.removesuffix(" | None"), annotation.endswith(" | None")
     check = KINDS.get(kind)
@@ -104,7 +104,7 @@ def _check_for(parameter: inspect.Parameter, scope: Mapping[str, Any]) -> Callab
 
 
 def _class(kind: str, scope: Mapping[str, Any]) -> type | None:
-    """The class of that name, unless it is a protocol, which anything may keep to."""
+    """The class that ``kind`` names in ``scope``; None if it is not a class, or is a protocol."""
     if kind == "str":
         return str
     kind = "Mapping" if kind.startswith("Mapping[") else kind
@@ -127,7 +127,7 @@ def _of_class(classes: tuple[type, ...], name: str, value: Any) -> Any:
 
 
 def _text(name: str, value: Any) -> str:
-    if isinstance(value, os.PathLike):  # of a file or a folder, in the place of a name
+    if isinstance(value, os.PathLike):  # a path, given as a name
         value = os.fspath(value)
     if isinstance(value, str):
         return value
@@ -141,10 +141,10 @@ def _truth(name: str, value: Any) -> bool:
 
 
 def check_number(name: str, value: object) -> float:
-    """A number as Python's own: of numpy, of a tensor with one entry and no axis, or plain.
+    """A number of Python or numpy, or a tensor or array without axes, as a Python float.
 
     Raises:
-        ValueError: it is text, a list, True or False, or a tensor that is to be learned.
+        ValueError: it is anything else, such as text or True, or a tensor that requires grad.
 
     >>> check_number("lam", torch.tensor(0.5))
     0.5
@@ -159,9 +159,9 @@ def check_number(name: str, value: object) -> float:
 
 
 def check_whole(name: str, value: object, least: int | None = None) -> int:
-    """A whole number as Python's own, from ``least`` on if that is given; ValueError if not.
+    """A whole number as a Python int; ValueError if it is not whole, or is below ``least``.
 
-    A float that is one counts: 1e3 is what JSON and YAML write, and what a division returns.
+    A whole float counts too: JSON and YAML may write 1e3, and a division returns a float.
 
     >>> check_whole("steps", 1e3)
     1000
@@ -176,7 +176,7 @@ def check_whole(name: str, value: object, least: int | None = None) -> int:
 
 
 def ends_of(end_of_text: Any) -> tuple[int, ...]:
-    """The tokens that end a text: none, one, or several in any sequence, array or tensor."""
+    """The ids of tokens that end a text: given as None, one id, or a sequence, array or tensor."""
     if end_of_text is None:
         return ()
     if isinstance(end_of_text, Tensor | np.ndarray):
@@ -187,14 +187,14 @@ def ends_of(end_of_text: Any) -> tuple[int, ...]:
 
 
 def check_module(name: str, value: object) -> nn.Module:
-    """A module of torch, as it is; TypeError if it is none."""
+    """The module of torch, unchanged; TypeError if ``value`` is not one."""
     if isinstance(value, nn.Module):
         return value
     raise TypeError(f"{name} must be a torch module; got {type(value).__name__} {value!r:.80}")
 
 
 def check_temperature(temperature: object) -> float:
-    """A temperature as Python's own number; ValueError if it is not positive, or T² not finite."""
+    """The temperature T as a Python float; ValueError unless T is positive and T² finite."""
     number = check_number("temperature", temperature)
     if not (number > 0 and math.isfinite(number * number)):
         raise ValueError(f"temperature must be a positive, finite number, got {temperature}")
@@ -202,13 +202,13 @@ def check_temperature(temperature: object) -> float:
 
 
 def check_match_vocab(match_vocab: str) -> None:
-    """Raise ValueError if this says nothing of what to do with vocabularies of two sizes."""
+    """Raise ValueError unless ``match_vocab`` is ``"error"`` or ``"truncate"``."""
     if match_vocab not in ("error", "truncate"):
         raise ValueError(f'match_vocab must be "error" or "truncate", got {match_vocab!r}')
 
 
 def check_tensor(name: str, value: object) -> Tensor:
-    """A dense tensor, as it is; ValueError if it is none."""
+    """The dense tensor, unchanged; ValueError if ``value`` is not one."""
     if not isinstance(value, Tensor):
         remedy = "; take its .logits" if hasattr(value, "logits") else ""
         raise ValueError(f"{name} must be a tensor, got {type(value).__name__}{remedy}")
@@ -223,11 +223,11 @@ KINDS: dict[str, Callable[[str, Any], Any]] = {
     **{"Tensor": check_tensor, "nn.Module": check_module, "Any": _anything},
     "str | Path": lambda name, value: as_path(value, name),
 }
-"""What checks an argument, by its annotation."""
+"""The function that checks an argument, by the argument's annotation."""
 
 
 def check_devices(**tensors: Tensor | None) -> None:
-    """Raise ValueError if tensors, by their names, are on several devices."""
+    """Raise ValueError if the tensors, which are given by name, are on several devices."""
     where = {name: tensor.device for name, tensor in tensors.items() if tensor is not None}
     if len({*where.values()}) > 1:
         told = ", ".join(f"{name} is on {device}" for name, device in where.items())
@@ -235,13 +235,13 @@ def check_devices(**tensors: Tensor | None) -> None:
 
 
 def check_there(name: str, tensor: Tensor) -> None:
-    """Raise ValueError if a tensor has a shape and no numbers."""
+    """Raise ValueError if a tensor has a shape but no numbers."""
     if tensor.is_meta:
         raise ValueError(f"{name} is on the device meta, which holds shapes and no numbers")
 
 
 def check_logits(student_logits: Tensor, teacher_logits: Tensor) -> None:
-    """Raise ValueError if these are no logits of the same positions over one vocabulary."""
+    """Raise ValueError unless both are floating point ``[..., V]``, of one shape, on one device."""
     for name, logits in (("student_logits", student_logits), ("teacher_logits", teacher_logits)):
         check_tensor(name, logits)
         if not logits.is_floating_point():
@@ -258,7 +258,7 @@ def check_logits(student_logits: Tensor, teacher_logits: Tensor) -> None:
 
 
 def check_vocabularies(student: int, teacher: int) -> None:
-    """Raise ValueError if two vocabularies have other numbers of entries."""
+    """Raise ValueError if the two vocabularies differ in their number of entries."""
     if student != teacher:
         raise ValueError(
             f"the student's vocabulary has {student} entries and the teacher's {teacher}; a "
@@ -269,5 +269,5 @@ def check_vocabularies(student: int, teacher: int) -> None:
 
 
 def widened(logits: Tensor) -> Tensor:
-    """The same in float32, if they are in less."""
+    """The logits in float32 if they have fewer bits, else unchanged."""
     return logits.float() if logits.dtype.itemsize < 4 else logits

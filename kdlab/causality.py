@@ -22,7 +22,7 @@ from kdlab.topk import TopK
 HALF = (torch.bfloat16, torch.float16)
 
 SEES_BOTH_WAYS = re.compile("bert(?!-decoder)|electra|roformer|ernie$|big_bird|data2vec-text|xmod")
-"""Architectures of transformers that are causal only where their config says ``is_decoder``."""
+"""Architectures of transformers that are causal only if their config has ``is_decoder``."""
 
 
 SEES_AHEAD = (
@@ -40,12 +40,12 @@ SCALED_BY_BATCH = (
 
 
 def check_causal(model: nn.Module) -> None:
-    """Raise ValueError if a model sees more of a text than what came before; TypeError if none.
+    """Raise ValueError if a model is not causal by its configuration, or lacks weights.
 
-    Nor can one be asked that has no weights.
+    TypeError if it is no ``nn.Module``. The model is not run.
     """
     check_module("a model", model)
-    for part in model.modules():  # a hook of Accelerate fetches weights from where they are
+    for part in model.modules():  # Accelerate's hook fetches missing weights
         missing = any(weight.is_meta for weight in part.parameters(recurse=False))
         if missing and not hasattr(part, "_hf_hook"):
             raise ValueError(
@@ -65,10 +65,10 @@ def check_causal(model: nn.Module) -> None:
 
 @torch.no_grad()
 def heeds_padding(model: nn.Module) -> bool:
-    """Whether a model reads a text as well behind padding; it is tried on a short one.
+    """Whether a model gives a short text the same logits if it is padded on the left.
 
-    A model that takes a mask and positions need not: RoBERTa's begin after the number of its
-    padding token.
+    A model that takes a mask and positions may still fail: RoBERTa's positions begin after the id
+    of its padding token.
     """
     length = longest_text(pretrained_in(model) or model, 64)
     padding = min(3, length - 1)
@@ -83,9 +83,9 @@ def heeds_padding(model: nn.Module) -> bool:
 
 
 def reads_otherwise(model: nn.Module, one: Tensor, other: Tensor) -> bool:
-    """Whether two answers of a model ``[T, V]`` differ by more than it rounds.
+    """Whether logits ``[T, V]`` of a model differ, on average, by more than rounding explains.
 
-    On average: rounding may send a token to another expert, and its answer is then another one.
+    A single token says nothing: rounding may send it to another expert, which changes its logits.
     """
     dtypes = {weight.dtype for weight in model.parameters()} & {*HALF}
     noise = max(1e-3, *(16 * torch.finfo(dtype).eps for dtype in (one.dtype, *dtypes)))
@@ -97,18 +97,19 @@ def reads_otherwise(model: nn.Module, one: Tensor, other: Tensor) -> bool:
 def check_no_future(
     model: Any, ask: Callable[[Mapping[str, Tensor]], Any], batch: Mapping[str, Tensor]
 ) -> None:
-    """Raise ValueError if what a model says after a token depends on what it must not see.
+    """Raise ValueError if what a model says at a token depends on what it must not see.
 
-    That is what comes later, and what a mask hides. The model is asked about one row of a batch,
-    the first that is padded on the left if any is, and again with another token in those places,
-    and without the padding. Nor may a teacher that is no module leave out the token that it answers
-    at.
+    It must see neither later tokens nor what a mask hides. The model is asked about one row of the
+    batch: the first that is padded on the left, or else the first. It is asked again with another
+    last token, with another token in the padding, and with the padding cut off. A teacher that is
+    no module must also depend on the token at which it answers, not only on the one before it. A
+    model with modules of ``quantize_dynamic``, which round by the whole batch, is refused.
 
     Args:
-        model: what is asked, in evaluation mode; or a teacher that is no module, from which some
-            noise is expected: it may ask a server.
-        ask: returns its logits for a batch, of all positions or of all but the last, or its
-            likeliest tokens.
+        model: the module that is asked, in evaluation mode; or a teacher that is no module. It may
+            ask a server, so some noise is allowed in its answers.
+        ask: returns the model's logits for a batch, at all positions or all but the last; or a
+            TopK.
         batch: at least one row.
     """
     parts = [*model.modules()] if isinstance(model, nn.Module) else []
@@ -123,11 +124,11 @@ def check_no_future(
     halves = {p.dtype for part in parts for p in part.parameters(recurse=False)} & {*HALF}
 
     def said(ids: Tensor) -> Tensor | TopK | None:
-        with kept_random_state():  # what a model draws is no sight of the future
+        with kept_random_state():  # random draws must not look like a dependence
             torch.manual_seed(0)
             try:
                 answer = ask({**row, "input_ids": ids})
-            except Exception:  # a teacher may know its own texts alone
+            except Exception:  # a teacher may know only its own texts
                 if parts:
                     raise
                 return None
@@ -142,7 +143,7 @@ def check_no_future(
         return where
 
     def change(number: int | None, answers: slice = slice(None), tokens: int = 1) -> float:
-        """How much answers change with the token there, or with the padding; from 1 on, clearly."""
+        """How much answers change, in units of noise, with the token there, or with the padding."""
         where = ~there if number is None else at_place(number)
         found = ids[there & (ids != ids[where][0])].tolist()
         others = list(dict.fromkeys(found))[:tokens]
@@ -157,7 +158,8 @@ def check_no_future(
             return old.apart(new) / 0.5
         if not (isinstance(old, Tensor) and isinstance(new, Tensor)):
             return 0.0
-        # Rounding, of the weights too: tokens of one expert are multiplied together.
+        # Allow for rounding, in the dtype of the weights too: the tokens of one expert are
+        # multiplied together, so one may change how another is rounded.
         noise = max(1e-4, *(8 * torch.finfo(dtype).eps for dtype in (old.dtype, *halves)))
         noise = noise if parts else max(noise, 0.05)
         size = noise * float(old.float().std())
@@ -165,7 +167,7 @@ def check_no_future(
         return moved / max(size, 1e-30)
 
     def own_noise(answers: slice = slice(None)) -> float:
-        """How much the answers of a teacher that may ask a server change by themselves."""
+        """How much a teacher's answers to one and the same row differ; 0 for a module."""
         return 0.0 if parts else max(unlike(ids, answers) for _ in range(2))
 
     before = said(ids) if last else None

@@ -22,7 +22,7 @@ __all__ = ["ChatDataset", "ChatReport", "train_chat_tokenizer"]
 
 @dataclass(frozen=True)
 class ChatReport:
-    """What became of conversations when they became rows.
+    """What happened to conversations when they were made into rows.
 
     >>> print(ChatReport(conversations=3, rows=2, tokens=90, answer_tokens=9, longest=70,
     ...                  truncated=1, tokens_cut=6, left_out=1))
@@ -30,17 +30,17 @@ class ChatReport:
 lost 6 tokens at the end. 1 was left out: nothing of an answer fits.
     """
 
-    conversations: int  # that were given
-    rows: int  # that were made
-    tokens: int  # in the rows
-    answer_tokens: int  # that count: the assistant's, and the ends of its turns
-    longest: int  # tokens of the longest conversation, before any was cut
-    truncated: int = 0  # rows that lost their end
-    tokens_cut: int = 0  # that those rows lost
-    left_out: int = 0  # conversations of which no word of an answer was left
-    odd: int = 0  # conversations whose messages hold special tokens of the tokenizer as text
-    odd_token: str = ""  # one of those
-    unknown: str = ""  # a sentence about tokens that stand for text it does not know
+    conversations: int  # conversations that were given
+    rows: int  # rows that were made
+    tokens: int  # tokens in those rows
+    answer_tokens: int  # tokens that count: the assistant's, and the ends of its turns
+    longest: int  # tokens in the longest conversation, before any was cut
+    truncated: int = 0  # rows that were cut at the end
+    tokens_cut: int = 0  # tokens that those rows lost
+    left_out: int = 0  # conversations without a token of an answer, once cut
+    odd: int = 0  # conversations with special tokens of the tokenizer in the text of a message
+    odd_token: str = ""  # the first of those tokens
+    unknown: str = ""  # a clause about tokens for text unknown to the tokenizer, if any
 
     def __str__(self) -> str:
         said = [
@@ -71,17 +71,19 @@ lost 6 tokens at the end. 1 was left out: nothing of an answer fits.
 class ChatDataset(Dataset[dict[str, Tensor]]):
     """Conversations as rows ``{"input_ids": [T], "labels": [T]}`` of their own lengths.
 
-    A label is the token's id where the assistant wrote it, the end of its turn included, in every
-    turn; −100 everywhere else. :func:`kdlab.collate` pads them.
+    The label of a token that the assistant wrote, or that ends the assistant's turn, is the token's
+    id; all other labels are −100. Every turn counts, except those of weight 0 and those in a
+    ``prompt``. :func:`kdlab.collate` pads the rows.
 
     Args:
-        conversations: as :class:`kdlab.Examples` has them, or rows of a data set.
-        tokenizer: of transformers; its chat template is used.
-        max_length: longer conversations lose their end, and those of which no answer is left are
-            left out; ``report``, a :class:`ChatReport`, says how many.
+        conversations: those of :class:`kdlab.Examples`, or rows of a data set.
+        tokenizer: a tokenizer of transformers, whose chat template is used.
+        max_length: most tokens of a row. Longer conversations are cut at the end, and left out if
+            nothing of an answer remains; ``report``, a :class:`ChatReport`, says how many.
 
     Raises:
-        ValueError: a conversation cannot be read or rendered, and where it is; or none is left.
+        ValueError: a conversation cannot be read or rendered, and the message says which; or none
+            is left.
 
     >>> from kdlab import Examples, train_chat_tokenizer
     >>> row = {"messages": [{"role": "user", "content": "Hi?"},
@@ -149,7 +151,7 @@ class ChatDataset(Dataset[dict[str, Tensor]]):
 
     @property
     def end_ids(self) -> list[int]:
-        """The tokens at which the assistant's text ends."""
+        """The ids of the tokens that end the assistant's turn."""
         return self.template.end_ids
 
     def __len__(self) -> int:
@@ -160,13 +162,13 @@ class ChatDataset(Dataset[dict[str, Tensor]]):
 
     @checked
     def packed(self, block_size: int) -> PackedRows:
-        """Several conversations a row, none of which sees another: less padding.
+        """The conversations packed several to a row, to save padding; none sees another.
 
         Args:
-            block_size: tokens of each row.
+            block_size: number of tokens in each row.
 
         Raises:
-            ValueError: a conversation is longer than that.
+            ValueError: a conversation is longer than ``block_size``.
         """
         return PackedRows(self, block_size)
 
@@ -189,18 +191,19 @@ TEMPLATE = """\
 def train_chat_tokenizer(source: Examples | Corpus, vocab_size: int = 1024) -> Any:
     """A byte-level BPE tokenizer with a chat template, trained on the training split; cached.
 
-    Each digit is a token of its own. A turn begins with its role as one token, ``<|user|>``, and
-    ends with ``<|end|>``, which is the end of text; padding has a token of its own.
+    Each digit is a token of its own. A turn begins with one token for its role, such as
+    ``<|user|>``, and ends with ``<|end|>``, the ``eos_token``. Padding has a token of its own.
 
     Args:
         source: conversations, or a corpus that a student is pre-trained on.
-        vocab_size: entries, the 256 bytes and 7 special tokens included.
+        vocab_size: number of entries, including the 256 bytes and 7 special tokens.
 
     Returns:
-        A ``PreTrainedTokenizerFast`` of transformers, which ``save_pretrained`` keeps.
+        A ``PreTrainedTokenizerFast`` of transformers, which ``save_pretrained`` saves.
 
     Raises:
-        ValueError: transformers is not installed.
+        ValueError: transformers is not installed, or ``vocab_size`` is below 263 or larger than the
+            text allows.
 
     >>> from kdlab import reckoning
     >>> tokenizer = train_chat_tokenizer(reckoning(), 400)

@@ -1,8 +1,8 @@
-"""What a run needs to go on, and by what it is known again.
+"""Checkpoints: what a run needs to go on, and how it is recognised.
 
 A checkpoint holds the student, its optimiser, the random states, λ and the step; no teacher, and no
-frozen weight of a quantised student. It is whole or not there. The run that it is of is written
-beside them, field by field, so that another run is refused by the name of what differs.
+frozen weight of a quantised student. It is complete or not there. It also holds the identity of its
+run, field by field, so that another run is refused with the name of the field that differs.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from kdlab.fingerprints import tensors_sha256
 from kdlab.records import to_json, with_numbers
 
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
-AT_MOST = 1024  # rows of a data set that its fingerprint reads
+AT_MOST = 1024  # rows of a data set that are read for its fingerprint
 
 
 def save_checkpoint(
@@ -49,13 +49,13 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     progress: Mapping[str, Any],
 ) -> None:
-    """Write ``out/checkpoint``; complete, or not there at all. All processes call it together.
+    """Write ``out/checkpoint``, complete or not at all. All processes must call this together.
 
     Args:
         out: the run's folder.
         accelerator: that of the run.
-        student: as it is trained, wrapped and sharded or not.
-        optimizer: the same.
+        student: the model as it is trained, whether wrapped or sharded or not.
+        optimizer: the student's, as it is used in training.
         progress: the step, the schedule's state and the run's identity.
     """
     partial, whole = out / "checkpoint.partial", out / "checkpoint"
@@ -91,15 +91,16 @@ def load_checkpoint(
     optimizer: torch.optim.Optimizer,
     identity: Mapping[str, Any],
 ) -> dict[str, Any] | None:
-    """Go on from the checkpoint in a folder, if there is one.
+    """Load the checkpoint of a folder, if any, into student, optimiser and random states.
 
     Returns:
-        The progress that was saved; None if there is no checkpoint.
+        The step and the schedule's state that were saved; None if there is no checkpoint.
 
     Raises:
-        ValueError: it is of another run, was written by another version, or is damaged.
+        ValueError: the checkpoint is of another run, was written by another version or by another
+            program, or is damaged.
     """
-    # Between the two renames of save_checkpoint only the previous one has its whole name.
+    # If save_checkpoint was cut off between its two renames, only checkpoint.previous is there.
     folders = [out / name for name in ("checkpoint", "checkpoint.previous")]
     folder = next((folder for folder in folders if folder.exists()), None)
     if folder is None:
@@ -137,10 +138,10 @@ def load_checkpoint(
 def _load_optimizer(
     student: nn.Module, optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]
 ) -> None:
-    """Give an optimiser the state that was saved, and none to weights that had none.
+    """Load the state of an optimiser; weights that had no state when it was saved get none.
 
-    Those had no gradient yet, as a part for images has none of a text. PyTorch takes their lack for
-    an error, or begins their state at step 1.
+    Such weights had no gradient yet, as the image part of a model that has read only text. PyTorch
+    would raise an error for them, or begin their state at step 1.
     """
     options = StateDictOptions(full_state_dict=True, strict=False)
     set_optimizer_state_dict(student, optimizer, dict(saved), options=options)
@@ -151,10 +152,10 @@ def _load_optimizer(
 
 
 def _as_loaded(student: nn.Module) -> list[nn.Module]:
-    """Layers whose frozen weights are of another class than PyTorch's, as quantised ones are.
+    """Layers with frozen weights of a class that is not PyTorch's, as quantised weights are.
 
-    What bitsandbytes writes of one into a state_dict, only transformers can read again. Nothing
-    changes them: a student that is loaded anew has them.
+    What bitsandbytes writes of such a weight into a state_dict, only transformers can read again.
+    Training never changes these weights: a student that is loaded anew has them.
     """
 
     def quantised(weight: nn.Parameter) -> bool:
@@ -165,7 +166,7 @@ def _as_loaded(student: nn.Module) -> list[nn.Module]:
 
 @contextmanager
 def _left_out(parts: Sequence[nn.Module]) -> Iterator[None]:
-    """While it lasts, the state_dict of a model has only what is trained of these layers."""
+    """Inside, the state_dict of a model has, of these layers, only the trained weights."""
 
     def leave_out(part: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:
         kept = {prefix + name for name, weight in part.named_parameters() if weight.requires_grad}
@@ -186,7 +187,7 @@ SOMETHING_ELSE = (KeyError, TypeError, AttributeError)
 
 @contextmanager
 def _whole(folder: Path) -> Iterator[None]:
-    """A file that cannot be read is one sentence."""
+    """Raise ValueError, in one sentence, where a file of a checkpoint cannot be read."""
     try:
         yield
     except torch.OutOfMemoryError:
@@ -203,7 +204,7 @@ CHECKPOINTS = ("checkpoint", "checkpoint.previous", "checkpoint.partial")
 
 
 def foreign_checkpoints(out: Path) -> list[Path]:
-    """Folders that are called as checkpoints are, and hold what no run of kdlab writes there."""
+    """Folders that have the name of a checkpoint, but hold files that no run of kdlab writes."""
     ours = re.compile(r"(student|optimizer|random-\d+)\.pt|progress\.json")
     return [
         out / name
@@ -213,12 +214,12 @@ def foreign_checkpoints(out: Path) -> list[Path]:
 
 
 def has_checkpoint(out: Path) -> bool:
-    """Whether there is one in a folder that a run can go on from."""
+    """Whether a folder holds a checkpoint that a run can go on from."""
     return any((out / name).exists() for name in CHECKPOINTS[:2])
 
 
 def check_unused(out: Path) -> None:
-    """Raise ValueError if a new run in a folder would replace what another one left there."""
+    """Raise ValueError if a new run in a folder would replace what another run left there."""
     if others := foreign_checkpoints(out):
         raise ValueError(
             f"{others[0]} is no checkpoint of this kdlab, and a new run would remove it; give the "
@@ -238,7 +239,7 @@ def check_unused(out: Path) -> None:
 
 
 def remove_rest(out: Path, accelerator: Accelerator) -> None:
-    """What a run that had no checkpoint yet left in this folder."""
+    """Remove what a run that had no checkpoint yet left in this folder."""
     if accelerator.is_main_process:
         shutil.rmtree(out / "checkpoint.partial", ignore_errors=True)
         for path in out.glob("bad-batch-*.pt"):
@@ -254,19 +255,20 @@ def identity_of(
     student: nn.Module,
     data: Rows,
 ) -> dict[str, Any]:
-    """What must be the same for a run to go on.
+    """What must be the same for a run to go on from a checkpoint.
 
     Args:
-        config: all of it that changes what is learned.
-        objective: its class and what it holds, but for λ.
+        config: compared in all fields that change what is learned.
+        objective: compared by its class and its attributes, except λ.
         schedule: its class and its options, as they were before the first step.
-        teacher: by its fingerprint, if it has one.
-        student: the names and shapes of its weights, and which of them are trained; of weights that
-            no checkpoint holds, what is in them.
-        data: how many rows, and what up to 1,024 of them hold, spread over all.
+        teacher: compared by its class, and by its fingerprint if it has one.
+        student: compared by the names and shapes of its weights, and by which of them are trained;
+            weights that no checkpoint holds also by a sample of their values.
+        data: compared by the number of rows, and by the values of up to 1,024 of them, evenly
+            spread.
 
     Raises:
-        ValueError: the schedule's state cannot be written.
+        ValueError: the schedule's state cannot be written as JSON.
     """
     for name, value in schedule.items():
         try:

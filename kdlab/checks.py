@@ -1,4 +1,4 @@
-"""What cannot be trained together: one sentence, before anything is trained."""
+"""Checks, before anything is trained, for what cannot be trained, or not be trained together."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ from kdlab.teachers import Teacher
 
 
 def check_parts(student: Any, objective: Any, schedule: Any, config: Any) -> None:
-    """Raise TypeError if one of a trainer's parts is something else, a name or an option of it."""
+    """Check the types of a trainer's parts.
+
+    Raises:
+        TypeError: a part has another type, such as an objective's name in place of the objective.
+        ValueError: the objective has a weight of its own that is to be trained.
+    """
     right = {
         "student": (student, isinstance(student, nn.Module), "a torch module"),
         "objective": (
@@ -49,7 +54,10 @@ def check_parts(student: Any, objective: Any, schedule: Any, config: Any) -> Non
 
 
 def check_models(student: nn.Module, teacher: Any) -> None:
-    """Raise ValueError if the student cannot learn, or the teacher would learn with it."""
+    """Raise ValueError if the student cannot learn, or the teacher would change as it learns.
+
+    Warns if the student uses AdaLoRA, or if weights in half precision are to be trained.
+    """
     parts = list(teacher.parameters()) if isinstance(teacher, nn.Module) else []
     shared = {id(parameter) for parameter in parts}
     for name, parameter in student.named_parameters():
@@ -70,7 +78,8 @@ def check_models(student: nn.Module, teacher: Any) -> None:
             f"the student's weight {made} was made in inference mode, and nothing learns from it; "
             "make or load the student outside of torch.inference_mode()"
         )
-    for part in student.modules():  # RWKV of transformers, against overflow in half precision
+    for part in student.modules():
+        # RWKV of transformers rescales its weights, against overflow in half precision.
         config: Any = getattr(part, "config", None)
         every = getattr(config, "rescale_every", 0)
         if hasattr(part, "layers_are_rescaled") and 0 < every < config.num_hidden_layers:
@@ -89,7 +98,7 @@ def check_models(student: nn.Module, teacher: Any) -> None:
     if isinstance(teacher, AdaptersOffTeacher):
         with adapters_off(teacher.student):
             stays = {id(p) for p in teacher.student.parameters() if p.requires_grad}
-        prompts = getattr(teacher.student, "prompt_encoder", None)  # left out by PEFT's forward
+        prompts = getattr(teacher.student, "prompt_encoder", None)  # left out when adapters are off
         stays -= set() if prompts is None else {id(p) for p in prompts.parameters()}
         for name, parameter in student.named_parameters():
             if parameter.requires_grad and id(parameter) in stays:
@@ -132,7 +141,7 @@ def _how_to_thaw(student: nn.Module, teacher: Any) -> str:
 
 
 def check_switches(device: str) -> None:
-    """Raise ValueError if a switch of PyTorch's is as no training works."""
+    """Raise ValueError if gradients are switched off, or autocast is on for the device."""
     if not torch.is_grad_enabled():
         raise ValueError(
             "gradients are switched off here, by torch.no_grad() or torch.inference_mode(); "
@@ -146,7 +155,7 @@ def check_switches(device: str) -> None:
 
 
 def check_temperature_of(teacher: Teacher | None, objective: Objective) -> None:
-    """Raise ValueError if a teacher's probabilities are of another temperature."""
+    """Raise ValueError if a teacher's and the objective's temperatures are known and differ."""
     taken_at = getattr(teacher, "temperature", None)
     asked = getattr(objective, "temperature", taken_at)
     if taken_at not in (None, asked):
@@ -158,7 +167,7 @@ def check_temperature_of(teacher: Teacher | None, objective: Objective) -> None:
 
 
 BOUNDS = ("lam", "start", "end", "peak", "maximum")
-"""Options of the library's schedules, above the highest of which λ does not come."""
+"""Options that bound λ in the library's schedules: λ never exceeds the largest of them."""
 
 
 def check_schedule(
@@ -168,9 +177,13 @@ def check_schedule(
     eval: Any,
     objective: Any,
 ) -> None:
-    """Raise ValueError if λ may leave the objective's range, or nothing tells it what it watches.
+    """Check that the schedule and ``on_policy`` suit the objective, the teacher and the data.
 
-    A run that ended where λ becomes too large would have done its steps in vain.
+    A λ that becomes too large would otherwise end the run in the middle, its steps done in vain.
+
+    Raises:
+        ValueError: λ may exceed 1 in the convex form; the run does not give the schedule what it
+            watches; or ``on_policy`` has no teacher that can be asked about any text.
     """
     watches = schedule.watches
     options = vars(schedule) if type(schedule) in SCHEDULES.values() else {}

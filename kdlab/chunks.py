@@ -1,4 +1,4 @@
-"""How many positions of the linear objective have logits at once, and where those are made."""
+"""How many positions of the linear objective have logits at once, and the memory for those."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import math
 import torch
 from torch import Tensor
 
-# For the logits of a chunk, both models together, unless chunk_size is given. On a GPU, fewer at
-# once read and write the gradient of the head more often.
+# Memory for the logits of a chunk, both models together, unless chunk_size is given. It is larger
+# on a GPU: more chunks would read and write the gradient of the head more often.
 _LOGIT_BYTES = {"cpu": 2**27, "cuda": 7 * 2**27}
-# A quarter of the logits of few positions at a time, unless that is less than this.
+# On a CPU, even few positions are divided into up to four chunks, each with at least this memory.
 _LEAST_BYTES = 2**23
-# The C library of Linux gives a block back to the system if it has this size; what is not written
-# to takes no memory.
+# A block above this size is returned to the system by the C library of Linux when it is freed. The
+# part of a block that is never written to takes no memory.
 _GIVEN_BACK_BYTES = 2**25
 
 
 def workspace(
     hidden: Tensor, models: int, size: int, vocabulary: int, dtype: torch.dtype
 ) -> Tensor:
-    """Where the logits of a chunk are made, ``[models, size, V]``."""
+    """Memory for the logits of a chunk, ``[models, size, V]``, with undefined values."""
     number = models * size * vocabulary
     enough = number
     if hidden.device.type == "cpu" and number * dtype.itemsize >= _LEAST_BYTES:
@@ -31,7 +31,7 @@ def workspace(
 def chunk_size(
     number: int, vocabulary: int, dtype: torch.dtype, device: str, asked: int | None
 ) -> int:
-    """Positions per chunk: as asked or as memory allows, and the last chunk no mere remainder."""
+    """Positions per chunk, at most ``asked`` or what fits in memory; chunks are about equal."""
     memory = _LOGIT_BYTES.get(device, _LOGIT_BYTES["cuda"])
     size = asked or max(16, memory // (2 * dtype.itemsize * vocabulary))
     if asked is None and device == "cpu":

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
 
 class Commands(TyperGroup):
-    """What a user can mend is one sentence and exit code 1; Ctrl-C is 130."""
+    """An error that a user can fix ends in one sentence and exit code 1; Ctrl-C in code 130."""
 
     def main(self, *arguments: Any, **named: Any) -> Any:
-        """With three streams: the next file would get the number of one that is closed."""
+        """Run a command. A closed standard stream is opened on the null device first.
+
+        Otherwise the next file that is opened would get the number of the closed stream.
+        """
         for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
             if getattr(sys, name) is None:
                 stream = os.fdopen(os.open(os.devnull, os.O_RDWR), mode)
@@ -44,7 +47,7 @@ class Commands(TyperGroup):
         except KeyboardInterrupt as stopped:
             said, then = str(stopped), ""
             if ctx.invoked_subcommand == "distill":
-                # A teacher that is trained for the run writes no checkpoint.
+                # A run stopped while its teacher is trained has no checkpoint yet.
                 again = "with --resume goes on" if not said or "resume=" in said else "begins anew"
                 then = f" The same command {again}."
             typer.echo(f"kdlab: {said or 'stopped'}.{then}", err=True)
@@ -53,7 +56,7 @@ class Commands(TyperGroup):
 
 
 def _let_go(stream: TextIO) -> None:
-    """Has Python not try again at its end to write what a full disk did not take."""
+    """Flush a stream; drop what a full disk does not take, or Python would retry at its exit."""
     try:
         stream.flush()
     except OSError:
@@ -61,7 +64,7 @@ def _let_go(stream: TextIO) -> None:
 
 
 def _sentence(error: Exception) -> str:
-    """What went wrong, without the number that a system has for it."""
+    """The message of an error, without the error number of the operating system."""
     if not isinstance(error, OSError) or error.strerror is None:
         return str(error)
     return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
@@ -83,7 +86,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-# Spelled out, because the modules that know them import torch, which takes seconds.
+# Spelled out here, because the modules that define them import torch, which takes seconds.
 Divergence = Literal[
     "forward_kl",
     "reverse_kl",
@@ -154,9 +157,9 @@ def main(
         typer.Option("--version", is_eager=True, callback=_say_version, help="Say it and end."),
     ] = False,
 ) -> None:
-    """Where a console or a file lacks a letter, λ for one, its number is written."""
+    """Write a character that the output cannot encode, such as λ, as an escape of its number."""
     stream = sys.stdout
-    # In the locale C, Python lets through the bytes of names alone.
+    # In the C locale, Python uses surrogateescape, which passes only undecodable bytes of names.
     if isinstance(stream, TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
         before = stream.errors
         stream.reconfigure(errors="backslashreplace")
@@ -301,7 +304,7 @@ def chat(
 
 
 def _lines() -> Iterator[str]:
-    """What is typed, line by line, until an empty one or the end."""
+    """The lines of the standard input, up to an empty line or the end."""
     while line := typer.get_text_stream("stdin").readline().strip():
         yield line
 
@@ -392,7 +395,7 @@ def plot(
     if not out.suffix:
         raise ValueError(f"{out} says not what kind of picture it is to be: .png, .svg or .pdf")
     names = [run.name for run in runs]
-    if len({*names}) < len(names):  # runs of several folders
+    if len({*names}) < len(names):  # runs with one name, in several folders
         names = [str(run) for run in runs]
     read = (History.read(run / "metrics.jsonl") for run in runs)
     histories = dict(zip(names, read, strict=True))
@@ -412,7 +415,7 @@ def plot(
 
 
 def _recipe(context: typer.Context) -> Recipe:
-    """A command's options that are fields of a recipe: they have the same names."""
+    """The recipe that a command's options give; an option sets the field of the same name."""
     from kdlab.recipes import Recipe
 
     names = {item.name for item in fields(Recipe)}
@@ -420,7 +423,7 @@ def _recipe(context: typer.Context) -> Recipe:
 
 
 def _of_answers(summary: dict[str, Any]) -> str:
-    """What a student answered, if it was asked."""
+    """A sentence on how well the student answered; empty if it was asked no questions."""
     if "accuracy" not in summary:
         return ""
     return (

@@ -1,4 +1,4 @@
-"""What a gradient in closed form cannot be asked for: it is a constant to autograd."""
+"""Errors for what a gradient in closed form cannot do: to autograd it is a constant."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ AS_OFTEN = (
 
 
 class DifferentiatedOnce(torch.autograd.Function):
-    """A function whose gradient is in closed form: it is differentiated backwards, and once."""
+    """A function whose gradient is in closed form: differentiated backwards only, and only once."""
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> NoReturn:
-        """Raise RuntimeError, in the place of PyTorch's words about the library's inside."""
+        """Raise RuntimeError about the losses; PyTorch's own message would be about this class."""
         raise RuntimeError(
             "kdlab's losses are differentiated backwards alone: torch.autograd.forward_ad cannot "
             f"be used on them. {AS_OFTEN}"
@@ -25,10 +25,10 @@ class DifferentiatedOnce(torch.autograd.Function):
 
 
 def check_differentiated_once() -> None:
-    """Raise RuntimeError in a backward pass that is to be differentiated in turn.
+    """Raise RuntimeError in a backward pass that is itself to be differentiated.
 
-    What depends on a gradient in closed form would lack this part, without a word. PyTorch's
-    ``once_differentiable`` lets that pass.
+    A second derivative would silently lack the part that flows through a gradient in closed form.
+    PyTorch's ``once_differentiable`` does not always raise there.
     """
     if torch.is_grad_enabled():  # by create_graph=True
         raise RuntimeError(
@@ -38,10 +38,10 @@ def check_differentiated_once() -> None:
 
 
 def leave_graph() -> None:
-    """Let torch.compile end a graph here; with fullgraph=True, PyTorch raises, and says this why.
+    """End a graph of torch.compile here; with fullgraph=True, PyTorch raises, with this reason.
 
-    What is computed depends on values: which labels count, and whether they are in the vocabulary.
-    So a loss cannot be exported, either.
+    A loss depends on values: which labels count, and whether they are in the vocabulary. So it
+    cannot be exported either: under torch.export this raises RuntimeError.
     """
     if torch.compiler.is_exporting() and not torch.compiler.is_dynamo_compiling():
         raise RuntimeError(
@@ -56,7 +56,7 @@ def leave_graph() -> None:
 
 
 def check_no_transform() -> None:
-    """Raise RuntimeError under torch.func, whose gradients are all made to be differentiated."""
+    """Raise RuntimeError under torch.func, whose gradients can all be differentiated again."""
     leave_graph()
     if torch._C._are_functorch_transforms_active():
         raise RuntimeError(

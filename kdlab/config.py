@@ -25,7 +25,7 @@ class TrainConfig:
     about 5e-4: with much more, it may lose what it knew.
 
     Raises:
-        ValueError: a number is outside its range, or the batch cannot be shared out.
+        ValueError: a value is outside its range, or batch_size is no multiple of accumulation.
 
     >>> config = TrainConfig(steps=100, warmup_steps=10, learning_rate=1e-3)
     >>> [round(config.learning_rate_at(step), 6) for step in (0, 9, 99)]
@@ -33,24 +33,24 @@ class TrainConfig:
     """
 
     steps: int = 200  # optimiser steps
-    batch_size: int = 16  # sequences in a step, over all micro-batches and processes
-    accumulation: int = 1  # micro-batches that a step is made of
+    batch_size: int = 16  # rows in a step, over all micro-batches and processes
+    accumulation: int = 1  # micro-batches of a step on each process
     learning_rate: float = 2e-3  # the peak
-    warmup_steps: int = 20  # steps over which the learning rate rises in a line
+    warmup_steps: int = 20  # steps over which the learning rate rises linearly
     weight_decay: float = 0.1  # on matrices, those of adapters too; not on norms and biases
     betas: tuple[float, float] = (0.9, 0.95)  # decay rates of AdamW's running means
-    max_grad_norm: float = 1.0  # longer gradients are scaled to this norm; math.inf: none is
-    eval_every: int | None = None  # steps between evaluations; always once more at the end
-    checkpoint_every: int | None = None  # steps between checkpoints, if the trainer has an out
+    max_grad_norm: float = 1.0  # longer gradients are scaled to this norm; math.inf: no limit
+    eval_every: int | None = None  # steps between evaluations; there is always one at the end
+    checkpoint_every: int | None = None  # steps between checkpoints in out; None: after Ctrl-C only
     seed: int = 0  # decides the order of the data, and dropout
     device: str = "auto"  # "auto" takes a GPU where there is one; "cpu" keeps off it
     mixed_precision: str = "no"  # "no", or "bf16": activations in bfloat16, weights as they are
     compile: bool = False  # torch.compile the student
-    linear_objective: bool = True  # compute the loss from hidden states where both models show them
+    linear_objective: bool = True  # take the linear path, which makes no logits, where possible
     on_policy: float = 0.0  # share of steps on text that the student writes, with KD loss alone
-    prompt_tokens: int | None = None  # of a row, to go on from; None: to its last answer, or 16
-    new_tokens: int | None = None  # the most that it writes; None: to the batch's width
-    end_of_text: int | tuple[int, ...] | None = None  # ids; None: those of model and data
+    prompt_tokens: int | None = None  # most tokens of a prompt; None: to the last answer, else 16
+    new_tokens: int | None = None  # most tokens of the student's text; None: to the batch's width
+    end_of_text: int | tuple[int, ...] | None = None  # ids; None: those of data and student
     progress: bool = False  # show a bar
 
     def __post_init__(self) -> None:
@@ -113,14 +113,14 @@ class History:
     eval: list[dict[str, Any]] = field(default_factory=list)  # a record for each evaluation
 
     def __repr__(self) -> str:
-        """How long it is: a notebook shows what the last line of a cell returns, as fit does."""
+        """Only the lengths: a notebook shows this where ``fit`` is the last line of a cell."""
         return f"History({len(self.train)} steps, {len(self.eval)} evaluations)"
 
     def column(self, name: str, of: str = "train") -> list[Any]:
         """One quantity over the run: ``history.column("kd_loss")``.
 
         Raises:
-            ValueError: it was not measured.
+            ValueError: a record lacks it, or ``of`` is neither ``"train"`` nor ``"eval"``.
         """
         if of not in ("train", "eval"):
             raise ValueError(f'a column is of "train" or of "eval", not of {of!r}')
@@ -135,11 +135,11 @@ class History:
     def read(cls, path: str | Path) -> History:
         """The history that a ``metrics.jsonl`` holds.
 
-        A last line that is still being written, or was cut off, is not read.
+        A last line that is incomplete, still being written or cut off, is left out.
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: a line is no record of a run.
+            ValueError: a line is not a record of a run.
         """
         history = cls()
         for line in Path(path).read_bytes().splitlines(keepends=True):

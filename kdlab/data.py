@@ -1,7 +1,7 @@
 """Text to learn from: corpora, a tokenizer trained on them, and packed blocks of tokens.
 
-The default corpus, ``pydocs``, comes with every Python: its reference topics and the docstrings of
-its standard library, about 2 MB of English. Nothing is downloaded.
+The default corpus, ``pydocs``, comes with every Python: the language's reference topics and the
+docstrings of the standard library, about 2 MB of English. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ __all__ = ["Corpus", "PackedDataset", "load_corpus", "train_tokenizer"]
 
 END_OF_TEXT = "<|endoftext|>"
 SAVED = ("state.json", "dataset_dict.json")
-"""By which a folder is known that ``save_to_disk`` of datasets wrote."""
+"""A folder that holds one of these files was written by ``save_to_disk`` of datasets."""
 OF_ROWS = re.compile(r"\.(parquet|arrow|jsonl?|csv|tsv)(\.\w+)?$")
-"""How files are called that hold texts as rows, with other things beside them."""
+"""Matches the names of files that hold texts in rows, beside other columns."""
 
 
 @checked
@@ -47,23 +47,23 @@ OF_ROWS = re.compile(r"\.(parquet|arrow|jsonl?|csv|tsv)(\.\w+)?$")
 class Corpus:
     """Documents, split once and for all into those to train on and those to validate on.
 
-    A document belongs to the validation split if the hash of its text says so: the split does not
-    depend on the order, on a seed or on the other documents, and no document is in both.
+    The hash of a document's text alone decides which split the document is in. So the split depends
+    neither on the order nor on a seed nor on the other documents, and no text is in both splits.
 
     >>> corpus = Corpus("numbers", tuple(f"document {i}" for i in range(1000)))
     >>> len(corpus.train) + len(corpus.validation)
     1000
     """
 
-    name: str  # by which the cache and a teacher's folder call it
-    documents: tuple[str, ...] = field(repr=False)  # texts; not shown, for they may be long
-    validation_percent: int = 10  # of the documents, on average
+    name: str  # stands in the names of cache files and of a teacher's folder
+    documents: tuple[str, ...] = field(repr=False)  # too long to be shown in repr
+    validation_percent: int = 10  # percent of the documents in validation, on average
 
     def __post_init__(self) -> None:
         documents: Any = self.documents
         documents = list(documents) if isinstance(documents, Iterator) else documents
         check_texts(documents)
-        object.__setattr__(self, "documents", tuple(documents))  # of any sequence, column, stream
+        object.__setattr__(self, "documents", tuple(documents))  # from a list, column or stream
         if not 0 <= self.validation_percent <= 100:
             raise ValueError(
                 f"validation_percent must be from 0 to 100, got {self.validation_percent}"
@@ -71,7 +71,7 @@ class Corpus:
 
     @cached_property
     def sha256(self) -> str:
-        """A fingerprint of the text and the split."""
+        """A fingerprint of the documents, in their order, and of ``validation_percent``."""
         digest = hashlib.sha256(f"{self.validation_percent}".encode())
         for document in self.documents:
             digest.update(hashlib.sha256(document.encode()).digest())
@@ -79,25 +79,25 @@ class Corpus:
 
     @property
     def train(self) -> list[str]:
-        """The documents to learn from."""
+        """The documents to train on."""
         percent = self.validation_percent
         return [document for document in self.documents if not held_out(document, percent)]
 
     @property
     def validation(self) -> list[str]:
-        """The documents to measure on; nothing is trained on them, the tokenizer included."""
+        """The documents to measure on; nothing is trained on them, not even the tokenizer."""
         percent = self.validation_percent
         return [document for document in self.documents if held_out(document, percent)]
 
 
 def held_out(text: str, percent: int) -> bool:
-    """Whether a text belongs to the validation split: its hash says so, and nothing else."""
+    """Whether a text's hash puts it in validation, as it does ``percent`` of texts on average."""
     first_bytes = hashlib.sha256(text.encode()).digest()[:4]
     return int.from_bytes(first_bytes, "big") % 100 < percent
 
 
 def check_texts(documents: Any, name: str = "") -> None:
-    """Raise ValueError if these are no texts that can be written down; one is told by its number.
+    """Raise ValueError unless all are texts that UTF-8 can encode; the message says which is not.
 
     >>> check_texts(["an owl", None])
     Traceback (most recent call last):
@@ -121,7 +121,7 @@ def check_texts(documents: Any, name: str = "") -> None:
 
 
 def check_characters(text: str, where: str) -> None:
-    """Raise ValueError if a text holds half a character, a surrogate that stands alone."""
+    """Raise ValueError if a text holds half a character, that is, a lone surrogate."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -132,16 +132,17 @@ def check_characters(text: str, where: str) -> None:
 
 @checked
 def load_corpus(name: str | Path = "pydocs") -> Corpus:
-    """A corpus by name.
+    """A corpus by name; a text that occurs several times is one document.
 
     Args:
         name: ``"pydocs"``; or the path of a UTF-8 text file whose documents are separated by blank
-            lines; or ``hf:`` and the name of a Hugging Face data set with a ``text`` column, and
-            after an ``@`` the split or the part of it: ``"hf:roneneldan/TinyStories@train[:1%]"``.
-            A file of Parquet, JSON lines or CSV is such a data set: ``"hf:stories.parquet"``.
+            lines; or ``hf:`` and the name of a Hugging Face data set with a ``text`` column. After
+            an ``@``, the name may give a split or a part of one, instead of ``train``:
+            ``"hf:roneneldan/TinyStories@train[:1%]"``. ``hf:`` also reads a file of Parquet, JSON
+            lines or CSV: ``"hf:stories.parquet"``.
 
     Raises:
-        ValueError: the name is none of these, or there are too few documents to split.
+        ValueError: the name is none of these; the text cannot be read; or a split would be empty.
 
     >>> corpus = load_corpus("pydocs")
     >>> set(corpus.train) & set(corpus.validation)
@@ -151,7 +152,7 @@ def load_corpus(name: str | Path = "pydocs") -> Corpus:
     if name == "pydocs":
         path = cache_dir() / "corpora" / f"pydocs-{platform.python_version()}.json"
         if not path.exists():
-            with whole_or_not_at_all(path) as partial:  # refused before the work, not after
+            with whole_or_not_at_all(path) as partial:  # if unwritable, fails before the work
                 partial.write_text(json.dumps(list(dict.fromkeys(_pydocs()))), encoding="utf-8")
         return Corpus("pydocs", tuple(json.loads(path.read_text(encoding="utf-8"))))
     if name.startswith("hf:"):
@@ -186,9 +187,10 @@ def load_corpus(name: str | Path = "pydocs") -> Corpus:
 
 
 def hugging_face(name: str) -> tuple[str, Any]:
-    """A Hugging Face data set by its name, and after an ``@`` the split; and what to call it.
+    """The title and the rows of a Hugging Face data set, ``name`` or ``name@split``.
 
-    A folder or a file of Parquet, JSON lines or CSV is one, and a folder of ``save_to_disk``.
+    It may be a file of Parquet, JSON lines or CSV, a folder of such files, or a folder from
+    ``save_to_disk``. The default split is ``train``.
     """
     try:
         from datasets import DatasetDict, load_dataset, load_from_disk
@@ -206,7 +208,7 @@ def hugging_face(name: str) -> tuple[str, Any]:
             if (split or "train") not in parts:
                 raise ValueError(f"{split or 'train'!r} is none of its splits, {', '.join(parts)}")
             return slug(name), parts[split or "train"]
-        if os.path.isfile(place):  # its format is told by its name
+        if os.path.isfile(place):  # datasets infers the format from the name
             place, options["data_files"] = os.path.split(os.path.abspath(place))
         return slug(name), load_dataset(place, split=split or "train", **options)
     except (DatasetsError, ValueError, OSError) as error:
@@ -215,7 +217,7 @@ def hugging_face(name: str) -> tuple[str, Any]:
 
 
 def _pydocs() -> Iterator[str]:
-    """Python's reference topics, one document each, then each module's docstrings as one."""
+    """The documents of pydocs: each reference topic, then all docstrings of each module as one."""
     from pydoc_data.topics import topics
 
     yield from (topics[name].strip() for name in sorted(topics))
@@ -232,7 +234,7 @@ def _pydocs() -> Iterator[str]:
 
 
 def standard_library() -> Iterator[tuple[str, ast.Module]]:
-    """The modules of Python's standard library by their names, parsed."""
+    """Name and syntax tree of each module of the standard library, but tests and a few others."""
     root = Path(sysconfig.get_paths()["stdlib"])
     skipped = {"test", "tests", "idle_test", "site-packages", "idlelib", "lib2to3", "pydoc_data"}
     for path in sorted(root.rglob("*.py")):
@@ -248,10 +250,14 @@ def train_tokenizer(corpus: Corpus, vocab_size: int = 2048) -> Tokenizer:
 
     Args:
         corpus: the text.
-        vocab_size: entries, the 256 bytes and the end-of-text token included.
+        vocab_size: number of entries, including the 256 bytes and the end-of-text token.
 
     Returns:
-        A tokenizer of the ``tokenizers`` library; any text survives encoding and decoding.
+        A tokenizer of the ``tokenizers`` library. It decodes what it encodes to the same text, but
+        for end-of-text tokens.
+
+    Raises:
+        ValueError: ``vocab_size`` is below 257, or too large for the text.
 
     Source: Sennrich et al. 2016 (arXiv 1508.07909), on bytes as in GPT-2 (Radford et al. 2019).
 
@@ -270,7 +276,7 @@ def trained_tokenizer(
     *,
     digits: bool = False,
 ) -> Tokenizer:
-    """A byte-level BPE tokenizer of texts from a named source; cached."""
+    """A byte-level BPE tokenizer trained on texts; cached by its source, size and kind."""
     least = 256 + len(special_tokens)
     if vocab_size < least:
         raise ValueError(
@@ -308,20 +314,20 @@ def trained_tokenizer(
 class PackedDataset(Dataset[dict[str, Tensor]]):
     """Documents as one stream of tokens, cut into blocks of equal length.
 
-    Each item is ``{"input_ids": [T], "labels": [T]}``, the labels equal to the ids: the trainer
-    does the shifting. Documents end with the end-of-text token. What is left at the end
-    of the stream and fills no block is dropped. If the tokenizer does not know some of the text, a
-    warning says how many of the tokens stand for that.
+    Each item is ``{"input_ids": [T], "labels": [T]}``. The labels equal the ids, because the
+    trainer shifts them. Each document ends with the end-of-text token. Tokens at the end of the
+    stream that do not fill a block are dropped. If the tokenizer does not know some of the text, a
+    warning says how many tokens stand for unknown text.
 
     Args:
-        documents: the text.
-        tokenizer: encodes it: of the ``tokenizers`` library, or of transformers.
-        block_size: T, tokens in a block, at least 2.
-        end_of_text: the token between documents.
+        documents: the texts.
+        tokenizer: a tokenizer of the ``tokenizers`` library or of transformers.
+        block_size: T, the number of tokens in a block, at least 2.
+        end_of_text: the token that ends each document.
 
     Raises:
-        ValueError: the text does not fill a single block, is one text and not a list of them, or
-            the tokenizer has no such token.
+        ValueError: the documents do not fill a single block, or are one string instead of a list;
+            or the tokenizer has no token ``end_of_text``.
 
     >>> corpus = load_corpus("pydocs")
     >>> data = PackedDataset(corpus.validation, train_tokenizer(corpus), block_size=128)
@@ -347,7 +353,7 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
             )
         tokenizer = whole_texts(tokenizer)
         if isinstance(documents, Iterator):
-            documents = list(documents)  # it is read once
+            documents = list(documents)  # an iterator can be read only once
         check_texts(documents)
         end = tokenizer.get_vocab().get(end_of_text)
         if end is None:
@@ -376,10 +382,10 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
 
     @checked
     def spread(self, number: int) -> PackedDataset:
-        """As many of the blocks as asked, spread evenly over all of them.
+        """A data set of ``number`` of the blocks, spread evenly over all of them.
 
         Raises:
-            ValueError: the number is below 1, or above that of the blocks.
+            ValueError: ``number`` is below 1, or above the number of blocks.
         """
         if not 1 <= number <= len(self):
             raise ValueError(f"there are {len(self)} blocks, not {number}")

@@ -19,7 +19,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def check_device(device: str) -> None:
-    """Raise ValueError if this is no device that a run can ask for."""
+    """Raise ValueError if a device is neither ``"auto"`` nor ``"cpu"``."""
     if device not in ("auto", "cpu"):
         raise ValueError(
             f'device must be "auto" or "cpu", got {device!r}; one GPU of several is chosen by the '
@@ -28,7 +28,7 @@ def check_device(device: str) -> None:
 
 
 def resolve_device(device: str) -> torch.device:
-    """The device that ``"auto"`` or ``"cpu"`` is in this process."""
+    """The device that ``"auto"`` or ``"cpu"`` stands for in this process."""
     check_device(device)
     with own_accelerate_state():
         resolved: torch.device = PartialState(cpu=device == "cpu").device
@@ -36,19 +36,19 @@ def resolve_device(device: str) -> torch.device:
 
 
 def moved(model: Module, device: torch.device | str) -> Module:
-    """A model on a device; one that is spread over devices, or quantised, stays where it is."""
+    """Move a model to a device; if it is spread over devices or quantised, leave it."""
     return model if stays(model) else model.to(device)
 
 
 def stays(model: nn.Module) -> bool:
-    """Whether a model is spread over several devices, or quantised: it cannot be moved."""
+    """Whether a model cannot be moved: it is spread over several devices, or quantised."""
     spread = len(getattr(model, "hf_device_map", None) or ()) > 1
-    spread = spread or any(weight.is_meta for weight in model.parameters())  # fetched when used
+    spread = spread or any(weight.is_meta for weight in model.parameters())  # offloaded
     return spread or bool(getattr(model, "is_quantized", False))
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """Where a model is asked: where its first weight is that is in memory.
+    """Where a model takes its inputs: on the device of its first weight that is in memory.
 
     >>> device_of(nn.Linear(2, 2))
     device(type='cpu')
@@ -58,16 +58,16 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 OF_ACCELERATE = ("ACCELERATE_", "PYTORCH_ENABLE_MPS_FALLBACK")
-"""How variables begin that an Accelerator sets, for all that follow it in a process."""
+"""Prefixes of the environment variables that an Accelerator sets for the whole process."""
 
 
 @contextmanager
 def own_accelerate_state() -> Iterator[None]:
-    """Accelerate begins anew inside; what it keeps for the whole process is then as it was.
+    """Inside, Accelerate begins anew; afterwards, what it keeps for the whole process is restored.
 
-    It keeps the device and the precision of its first Accelerator for all that follow, those that a
-    user makes before a run and after it included. One that was made inside has its own for good.
-    Where several processes train together, how they found each other stays known.
+    Accelerate keeps the device and the precision of the first Accelerator for all later ones, also
+    for those that a user makes before or after a run. An Accelerator that is made inside keeps its
+    own for good. The connection between processes that train together is not forgotten.
 
     >>> from accelerate import Accelerator
     >>> mine = Accelerator(cpu=True, mixed_precision="bf16")
@@ -80,7 +80,7 @@ def own_accelerate_state() -> Iterator[None]:
     before = {kind: vars(kind)["_shared_state"] for kind in kinds}
     variables = _variables_of_accelerate()
     joined = torch.distributed.is_initialized()
-    for kind in kinds:  # the instances that there are keep theirs
+    for kind in kinds:  # instances that exist already keep theirs
         together = joined and kind is PartialState
         kind._shared_state = dict(PartialState._shared_state) if together else {}  # type: ignore[attr-defined]
     try:
@@ -101,7 +101,7 @@ def _variables_of_accelerate() -> dict[str, str]:
 
 @contextmanager
 def kept_random_state() -> Iterator[None]:
-    """Whatever is drawn or seeded inside, the draws that follow are as if it had not been.
+    """Restore the random states afterwards, whatever was drawn or seeded inside.
 
     >>> _ = torch.manual_seed(0)
     >>> with kept_random_state():
@@ -130,7 +130,7 @@ def machine() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """The processor's name, where the system tells it."""
+    """The processor's name, as far as the system tells it."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text(encoding="utf-8", errors="replace").splitlines():

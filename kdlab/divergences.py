@@ -1,16 +1,17 @@
-"""How far a student's distribution is from its teacher's, per position, in nats.
+"""How far a student's distribution is from its teacher's, per position.
 
 p is the teacher's distribution and q the student's, both ``softmax(logits / temperature)`` over the
-last axis. Every divergence has the same contract:
+last axis. Values are in nats; total variation is a probability. Every divergence has the same
+contract:
 
 - it is computed in float32 or better, whatever dtype comes in, and is never negative;
 - it is 0, and so is its gradient, where q = p;
-- value and gradient stay finite where both distributions give a token no probability (logit -inf);
+- a token to which both distributions give no probability (logit -inf) adds 0 to value and gradient;
 - no gradient reaches the teacher.
 
-Each is written once, as one small *kernel* that takes log(p/q), p and q, and gives the value and
-its gradient with respect to the student's scaled logits, in closed form. The functions below and
-the fused objective (:mod:`kdlab.fused`) use the same kernels, and the Triton kernels are tested
+Each divergence is written once, as a small *kernel*: from log(p/q), p and q it computes the value
+and, in closed form, the gradient with respect to the student's scaled logits. The functions below
+and the fused objective (:mod:`kdlab.fused`) use the same kernels, and the Triton kernels are tested
 against them.
 """
 
@@ -42,7 +43,7 @@ Divergence = Callable[..., Tensor]
 
 _Gradient = tuple[Tensor, Tensor | None]
 Kernel = Callable[..., _Gradient]
-"""(log(p/q), p, q, need_grad) -> (value [...], gradient to the scaled logits [..., V])"""
+"""(log(p/q), p, q, need_grad) -> (value [...], its gradient [..., V] to the scaled logits)"""
 
 
 def forward_kl(
@@ -59,7 +60,9 @@ def forward_kl(
         ``[...]``, nats per position, not multiplied by T². Infinite where q = 0 and p > 0.
 
     Raises:
-        ValueError: shapes or vocabularies differ, a dtype is not floating, or T is not positive.
+        ValueError: shapes, vocabularies or devices differ, a dtype is not floating, or T is not
+            positive and finite.
+        RuntimeError: a transform of ``torch.func`` or a second derivative is asked for.
 
     Source: Hinton et al. 2015 (arXiv 1503.02531), with the teacher's entropy subtracted.
 
@@ -75,8 +78,8 @@ def reverse_kl(
 ) -> Tensor:
     """KL(q‖p) = Σ q (log q − log p): what the student makes up beyond the teacher; mode-seeking.
 
-    Arguments, return value and errors are those of :func:`forward_kl`; here the value is infinite,
-    and its gradient undefined, where p = 0 and q > 0.
+    Arguments, return value and errors are those of :func:`forward_kl`, with one difference: the
+    value is infinite, and its gradient undefined, where p = 0 and q > 0.
 
     Source: Gu et al. 2024, MiniLLM (arXiv 2306.08543).
 
@@ -90,10 +93,10 @@ def reverse_kl(
 def total_variation(
     student_logits: Tensor, teacher_logits: Tensor, *, temperature: float = 1.0
 ) -> Tensor:
-    """½ Σ ``|p − q|``, between 0 and 1: the largest difference in probability of any set of tokens.
+    """½ Σ ``|p − q|``, 0 to 1: the most that p and q differ in the probability of a set of tokens.
 
-    Arguments and errors are those of :func:`forward_kl`. It returns ``[...]``, probabilities and
-    not nats. Where q = p on a token, the subgradient 0 is used.
+    Arguments and errors are those of :func:`forward_kl`. The result ``[...]`` holds probabilities,
+    not nats. A token with q = p contributes the subgradient 0.
 
     Source: Wen et al. 2023, f-DISTILL (arXiv 2307.15190).
 
@@ -116,15 +119,15 @@ def jensen_shannon(
         student_logits: as in :func:`forward_kl`.
         teacher_logits: as in :func:`forward_kl`.
         temperature: as in :func:`forward_kl`.
-        beta: the teacher's weight in the mixture, 0 < β < 1. The divergence goes to 0 at both ends;
-            divided by β it goes to KL(p‖q) as β → 0, and divided by 1−β to KL(q‖p) as β → 1.
-            Libraries that return a KL *at* the ends are not continuous there.
+        beta: the teacher's weight in the mixture, 0 < β < 1. The divergence goes to 0 as β → 0 and
+            as β → 1. Divided by β, it goes to KL(p‖q) as β → 0; divided by 1−β, it goes to KL(q‖p)
+            as β → 1. Libraries that return a KL *at* β = 0 and β = 1 are not continuous there.
 
     Returns:
         ``[...]``, nats per position, at most −β log β − (1−β) log(1−β).
 
     Raises:
-        ValueError: as :func:`forward_kl`, and when β is not strictly between 0 and 1.
+        ValueError: as in :func:`forward_kl`, and if β is not strictly between 0 and 1.
 
     Source: Agarwal et al. 2024, generalized knowledge distillation (arXiv 2306.13649).
 
@@ -142,19 +145,19 @@ def skew_forward_kl(
     temperature: float = 1.0,
     alpha: float = 0.1,
 ) -> Tensor:
-    """KL(p‖α·p + (1−α)·q): a forward KL that is bounded: for α > 0 by −log α.
+    """KL(p‖α·p + (1−α)·q), a forward KL that is at most −log α, for α > 0.
 
     Args:
         student_logits: as in :func:`forward_kl`.
         teacher_logits: as in :func:`forward_kl`.
         temperature: as in :func:`forward_kl`.
-        alpha: the share of the teacher that is mixed in, 0 ≤ α < 1; 0 is :func:`forward_kl`.
+        alpha: the teacher's weight in the mixture, 0 ≤ α < 1; α = 0 gives :func:`forward_kl`.
 
     Returns:
         ``[...]``, nats per position.
 
     Raises:
-        ValueError: as :func:`forward_kl`, and when α lies outside [0, 1).
+        ValueError: as in :func:`forward_kl`, and if α lies outside [0, 1).
 
     Source: Ko et al. 2024, DistiLLM (arXiv 2402.03898).
 
@@ -172,19 +175,19 @@ def skew_reverse_kl(
     temperature: float = 1.0,
     alpha: float = 0.1,
 ) -> Tensor:
-    """KL(q‖α·q + (1−α)·p): a reverse KL that is bounded: for α > 0 by −log α.
+    """KL(q‖α·q + (1−α)·p), a reverse KL that is at most −log α, for α > 0.
 
     Args:
         student_logits: as in :func:`forward_kl`.
         teacher_logits: as in :func:`forward_kl`.
         temperature: as in :func:`forward_kl`.
-        alpha: the share of the student that is mixed in, 0 ≤ α < 1; 0 is :func:`reverse_kl`.
+        alpha: the student's weight in the mixture, 0 ≤ α < 1; α = 0 gives :func:`reverse_kl`.
 
     Returns:
         ``[...]``, nats per position.
 
     Raises:
-        ValueError: as :func:`forward_kl`, and when α lies outside [0, 1).
+        ValueError: as in :func:`forward_kl`, and if α lies outside [0, 1).
 
     Source: Ko et al. 2024, DistiLLM (arXiv 2402.03898).
 
@@ -206,13 +209,13 @@ DIVERGENCES: dict[str, Divergence] = {
         skew_reverse_kl,
     )
 }
-"""Every divergence by its name. Options are bound with ``functools.partial``."""
+"""All divergences by name. Bind options, such as ``beta``, with ``functools.partial``."""
 
 
 # --- kernels --------------------------------------------------------------------------------------
-# Each KL is summed as Σ a·log(a/b) − a + b. In mathematics the last two terms add nothing; in
-# floating point they cancel, to first order, what rounding left in the two normalisers, and make
-# every term ≥ 0.
+# Each KL is summed as Σ a·log(a/b) − a + b. In exact arithmetic the last two terms sum to 0. In
+# floating point they cancel, to first order, the rounding errors of the two normalisers, and they
+# make every term ≥ 0.
 
 
 def _forward_kl(log_ratio: Tensor, p: Tensor, q: Tensor, need_grad: bool) -> _Gradient:
@@ -248,7 +251,8 @@ def _skew_forward_kl(
     value = _kl(p, alpha * p + (1 - alpha) * q, _log_share(-log_ratio, alpha))
     if not need_grad:
         return value, None
-    # The slope −(1−α)·p/m has no bound where q vanishes; q·p/m has, and less q it is 0 at q = p.
+    # The slope −(1−α)·p/m falls to −(1−α)/α where q vanishes, and α may be tiny. But q·p/m is at
+    # most p/(1−α), and q·p/m − q is 0 at q = p.
     q_over_m = _log_share(log_ratio, 1 - alpha).exp()
     pull = (1 - alpha) * (_weigh(p, q_over_m) - q)
     return value, q * pull.sum(-1, keepdim=True) - pull
@@ -261,7 +265,7 @@ def _skew_reverse_kl(
     value = _kl(q, alpha * q + (1 - alpha) * p, q_over_m)
     if not need_grad:
         return value, None
-    slope = q_over_m - alpha * q_over_m.expm1()  # d/dq, less a constant: 0 at q = p
+    slope = q_over_m - alpha * q_over_m.expm1()  # d/dq minus the constant 1 − α: 0 at q = p
     return value, _through_softmax(q, slope)
 
 
@@ -303,14 +307,17 @@ _KERNELS: dict[Divergence, Callable[..., Kernel]] = {
 
 
 def kernel_of(divergence: str | Divergence) -> Kernel:
-    """The kernel behind a divergence of this module, with the options bound by partial."""
+    """The kernel of a divergence, with the options bound by ``partial``; ValueError if it has none.
+
+    An option that the divergence does not take is a ValueError, too.
+    """
     function: Any = resolve_divergence(divergence)
     options: dict[str, Any] = {}
     while isinstance(function, partial):
         if function.args:
             raise ValueError(f"bind only keywords to a divergence; got {function.args}")
         function, options = function.func, function.keywords | options
-    options.pop("temperature", None)  # an objective always passes its own
+    options.pop("temperature", None)  # an objective always passes its own temperature
     if function not in _KERNELS:
         raise ValueError(
             f"{divergence_name(function)} has no closed-form gradient here; use CombinedObjective, "
@@ -326,9 +333,9 @@ def kernel_of(divergence: str | Divergence) -> Kernel:
 
 
 def is_infinite_without_tail(divergence: Divergence) -> bool:
-    """Whether a divergence is infinite where the teacher gives nothing and the student something.
+    """Whether a divergence is infinite where p = 0 and q > 0, as the reverse KL is.
 
-    Known of the divergences of this module; False for any other.
+    False for every function from outside this module, about which nothing is known.
     """
     try:
         return kernel_of(divergence) is _reverse_kl
@@ -344,7 +351,7 @@ def _weigh(weight: Tensor, x: Tensor) -> Tensor:
 def _kl(a: Tensor, b: Tensor, log_ratio: Tensor) -> Tensor:
     """KL(a‖b) over the last axis, given log(a/b)."""
     value = (a * log_ratio).sum(-1) + (b.sum(-1) - a.sum(-1))
-    # Good to a few roundings of 1. Where that is not enough, or 0·∞ came up: term by term.
+    # Its error is a few roundings of 1. Where that is too much, or 0·∞ came up, sum term by term.
     unsure = ~((value > 1e-2) & (value < math.inf))
     if unsure.any():
         value[unsure] = _kl_by_terms(a[unsure], b[unsure], log_ratio[unsure])
@@ -358,8 +365,8 @@ def _kl_by_terms(a: Tensor, b: Tensor, log_ratio: Tensor) -> Tensor:
 
 
 def _log_share(gap: Tensor, weight: float) -> Tensor:
-    """log(a / (weight·a + (1−weight)·b)) from log(b/a), exactly 0 where that is 0."""
-    small = gap.clamp(max=80.0)  # exp() overflows in float32 soon after; there, the rest is added
+    """log(a / (weight·a + (1−weight)·b)), given the gap log(b/a); exactly 0 where the gap is 0."""
+    small = gap.clamp(max=80.0)  # exp() overflows in float32 above 88; the excess is added below
     share = torch.log1p((1 - weight) * torch.expm1(small))
     if weight < 1e-4:  # where gap is far below 0, 1 + (weight − 1) leaves few digits of weight
         far = torch.log(weight + (1 - weight) * small.exp())
@@ -368,7 +375,7 @@ def _log_share(gap: Tensor, weight: float) -> Tensor:
 
 
 def _through_softmax(q: Tensor, slope: Tensor) -> Tensor:
-    """q·(s − Σ q·s): the gradient to the logits, from the slope s with respect to q."""
+    """q·(s − Σ q·s): the gradient to the logits, given the slope s, which is with respect to q."""
     mean = _weigh(q, slope).sum(-1, keepdim=True)
     return _weigh(q, slope - mean)
 
@@ -387,7 +394,7 @@ def resolve_divergence(divergence: str | Divergence) -> Divergence:
 
 
 def divergence_name(divergence: Divergence) -> str:
-    """What a function is called, with the options bound by partial; the same in every process."""
+    """A function's name, with the options bound by ``partial``; the same in every process."""
     if isinstance(divergence, partial):
         options = ", ".join(f"{key}={value!r}" for key, value in divergence.keywords.items())
         return f"{divergence_name(divergence.func)}({options})"
@@ -398,7 +405,7 @@ def divergence_name(divergence: Divergence) -> str:
 
 
 class _Divergence(DifferentiatedOnce):
-    """Keeps one tensor for the backward pass, the gradient itself, and no intermediate."""
+    """A divergence of logits; it keeps only its gradient for the backward pass, no intermediate."""
 
     @staticmethod
     def forward(

@@ -35,7 +35,7 @@ __all__ = ["Calibration", "Evaluation", "evaluate", "perplexity"]
 
 BINS = 15  # of equal width, as in Guo et al. 2017
 CHUNK = {"cpu": 2**20, "cuda": 2**26}  # logits of each model that exist at once
-LEAST = 64  # positions at once: for fewer, reading the head would take longer than using it
+LEAST = 64  # positions at once: for fewer, reading the head takes longer than multiplying by it
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,10 @@ class Calibration:
 
     @property
     def expected_error(self) -> float:
-        """Expected calibration error, the mean over positions of their bins' error, 0 to 1."""
+        """Expected calibration error, 0 to 1: mean of ``|accuracy − confidence|`` over the bins.
+
+        Each bin is weighted by its count.
+        """
         bins = zip(self.confidence, self.accuracy, self.count, strict=True)
         error = sum(n * abs(accuracy - confidence) for confidence, accuracy, n in bins)
         return round(error / sum(self.count), 12)
@@ -65,7 +68,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Means over the positions of a data set that have a label.
+    """Means over the positions of a data set that count: after the first token, with a label.
 
     >>> calm = Calibration(confidence=(1.0,), accuracy=(1.0,), count=(7,))
     >>> round(Evaluation(lm_loss=math.log(8), positions=7, calibration=calm).perplexity, 6)
@@ -73,16 +76,16 @@ class Evaluation:
     """
 
     lm_loss: float  # nats per position
-    positions: int  # that have a label and a token before them
+    positions: int  # how many count: they have a label and a token before it
     calibration: Calibration  # of the student
     teacher_lm_loss: float | None = None  # nats per position
     kl_to_teacher: float | None = None  # KL(p‖q), nats per position, at temperature 1
-    reverse_kl_to_teacher: float | None = None  # KL(q‖p), the same
-    agreement_top1: float | None = None  # share of positions with the same likeliest token
+    reverse_kl_to_teacher: float | None = None  # KL(q‖p), nats per position, at temperature 1
+    agreement_top1: float | None = None  # share of positions where the likeliest tokens agree
 
     @property
     def perplexity(self) -> float:
-        """exp of the LM loss; a model that gives n tokens the same probability has n."""
+        """exp of the LM loss: n for a model that gives every label the probability 1/n."""
         return _exp(self.lm_loss)
 
     @property
@@ -91,7 +94,7 @@ class Evaluation:
         return None if self.teacher_lm_loss is None else _exp(self.teacher_lm_loss)
 
     def as_record(self) -> dict[str, float | None]:
-        """The measurements by name, as ``metrics.jsonl`` has them."""
+        """The measurements, under the names that they have in ``metrics.jsonl``."""
         return {
             "lm_loss": self.lm_loss,
             "perplexity": self.perplexity,
@@ -104,11 +107,11 @@ class Evaluation:
 
 
 def _exp(loss: float) -> float:
-    """Infinite where no float is as large: a student that diverged is measured, too."""
+    """exp, infinite where no float is large enough: a student that diverged is measured, too."""
     return math.exp(loss) if loss < 709 else math.inf
 
 
-@torch.inference_mode(False)  # there, tensors do not say whether they were written to
+@torch.inference_mode(False)  # inference tensors do not say whether they were written to
 @torch.no_grad()
 @checked
 def evaluate(
@@ -122,26 +125,27 @@ def evaluate(
 ) -> Evaluation:
     """Measure a student on every position of a data set, beside its teacher if there is one.
 
-    Logits exist for a few positions at a time, made from hidden states; where a model shows no
-    head, for one batch.
+    Logits are made from hidden states, for a few positions at a time. A model that does not expose
+    its output head, or changes the logits after it, makes those of a whole batch at once.
 
     Args:
         student: any causal language model.
         data: rows ``{"input_ids": [T], "labels": [T]}`` of any length, labels not shifted.
-        teacher: another model, over the same vocabulary; or a teacher that gives logits for any
-            text. Both models are measured in evaluation mode, and their modes restored.
+        teacher: another model over the same vocabulary, or a :class:`kdlab.Teacher` that gives
+            logits for any text. Models are measured in evaluation mode; their modes are restored.
         batch_size: rows at a time; the result does not depend on it.
         ignore_index: positions with this label are left out.
-        match_vocab: ``"error"``, or ``"truncate"`` to compare the first min(V, V') entries of the
-            two vocabularies, as :class:`kdlab.CombinedObjective` does.
+        match_vocab: ``"error"``, or ``"truncate"`` to compare the first min(V, V') entries of
+            vocabularies of V and V' tokens, as :class:`kdlab.CombinedObjective` does.
 
     Returns:
-        Means in nats per position; those about the teacher are None without one.
+        Means over positions, losses and divergences in nats; without a teacher, those that need
+        one are None.
 
     Raises:
-        ValueError: no position of the data has a label, a label or the teacher has another
-            vocabulary, a model is no causal language model, or the teacher gives likeliest tokens
-            instead of logits.
+        ValueError: no position has a label; a label is outside the vocabulary; the vocabularies
+            of student and teacher differ in size; a model is not a causal language model, or
+            mixes packed texts; or the teacher gives its likeliest tokens instead of logits.
         FloatingPointError: logits are NaN.
 
     >>> from kdlab import TinyGPT
@@ -178,7 +182,7 @@ def evaluate(
                 check_vocabularies(*(model.entries for model in found))
             counted(labels, (*labels.shape, entries), ignore_index)
             parts += _measured(found, batch, ignore_index)
-    # Summed in float64, which some devices lack; read once, for a GPU would wait each time.
+    # Summed on the CPU, as some devices lack float64; read once, as a GPU waits for each read.
     sums, bins = (torch.stack(each).cpu().double().sum(0) for each in zip(*parts, strict=True))
 
     lm, *beside_teacher, positions = sums.tolist()
@@ -198,7 +202,7 @@ def evaluate(
 
 
 class _Asked:
-    """A model, or a teacher, that is asked without its head where that says the same."""
+    """A model or a teacher; its head is left out where it returns exactly the logits."""
 
     def __init__(self, source: nn.Module | Teacher):
         head: Any
@@ -212,10 +216,10 @@ class _Asked:
             self.ask, head = teacher.targets, getattr(teacher, "head", None)
         self.source = source
         self.head = head if isinstance(head, nn.Linear) else None
-        self.known = False  # whether it is causal, and its head can be left out
+        self.known = False  # whether causality and the head have been checked
 
     def about(self, batch: Mapping[str, Tensor]) -> _Logits:
-        """What it says about the positions of a batch that have a next token."""
+        """Its logits for a batch, or the hidden states and the head that they are made from."""
         if not self.known:
             row = {name: value[:1] for name, value in batch.items()}
             models = [self.source] if isinstance(self.source, nn.Module) else []
@@ -244,7 +248,7 @@ class _Asked:
 
 
 class _Logits(NamedTuple):
-    """Logits, or what they are made of."""
+    """Logits, or the hidden states, weight and bias that they are made from."""
 
     rows: Tensor  # [B, T or T − 1, V], or hidden states [B, T or T − 1, d]
     weight: Tensor | None = None
@@ -255,7 +259,7 @@ class _Logits(NamedTuple):
         return self.rows.shape[-1] if self.weight is None else len(self.weight)
 
     def logits(self, row: Tensor, column: Tensor, entries: int) -> Tensor:
-        """Those of some positions ``[N, V]``, of the first entries of the vocabulary."""
+        """The logits ``[N, entries]`` of N positions, for the first entries of the vocabulary."""
         found = self.rows[row, column]
         if self.weight is None:
             return found[:, :entries].float()
@@ -265,7 +269,7 @@ class _Logits(NamedTuple):
 def _measured(
     models: list[_Logits], batch: Mapping[str, Tensor], ignore_index: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Sums over a few positions at a time: the seven numbers, and the bins."""
+    """For a few positions at a time: six sums ``[6]``, and the sums of each bin ``[3, 15]``."""
     labels = batch["labels"][:, 1:]
     row, column = (labels != ignore_index).nonzero(as_tuple=True)
     labels = labels[row, column]
@@ -287,8 +291,8 @@ def _measured(
             terms += [torch.zeros_like(terms[0])] * 4
         terms.append(torch.full_like(terms[0], len(y)))
         place = (confidence.nan_to_num() * BINS).long().clamp_max(BINS - 1)
-        # Not torchmetrics: its CalibrationError keeps every position and returns the error alone,
-        # and the figure is of the bins.
+        # Not torchmetrics: its CalibrationError keeps every position and returns only the error,
+        # but the figure of calibration shows the bins.
         bins = q.new_zeros(3, BINS)
         ones = torch.ones_like(confidence)
         for line, value in zip(bins, (ones, confidence, ones * (likeliest == y)), strict=True):
@@ -302,12 +306,12 @@ def perplexity(model: nn.Module, data: Rows, *, batch_size: int = 32) -> float:
 
     Args:
         model: any causal language model.
-        data: items ``{"input_ids": [T], "labels": [T]}``, labels not shifted.
-        batch_size: sequences at a time.
+        data: rows ``{"input_ids": [T], "labels": [T]}`` of any length, labels not shifted.
+        batch_size: rows at a time.
 
     Returns:
-        At least 1; the size of the vocabulary for a model that gives all tokens the same
-        probability, and more for one that is sure of wrong ones.
+        At least 1. A model that gives all V tokens the same probability has perplexity V; a model
+        that is sure of wrong tokens has more.
 
     >>> data = [{"input_ids": torch.arange(8), "labels": torch.arange(8)}]
     >>> ignorant = nn.Embedding(8, 8, _weight=torch.zeros(8, 8))

@@ -14,10 +14,11 @@ from safetensors import SafetensorError
 def as_path(value: object, name: str = "the path") -> Path:
     """A path from text, bytes or a path; a ``~`` at its beginning is the home folder.
 
-    A shell puts the home folder there, but not in ``--out=~/run``, and Python never does.
+    A shell replaces the ``~`` itself, but not in ``--out=~/run``; Python never does.
 
     Raises:
-        ValueError: it is something else, is empty, or names a home folder that is not there.
+        ValueError: the value is something else, is empty, holds a null character, or needs a home
+            folder that cannot be found.
 
     >>> as_path(b"runs/first") == Path("runs/first")
     True
@@ -25,7 +26,7 @@ def as_path(value: object, name: str = "the path") -> Path:
     if not isinstance(value, str | bytes | os.PathLike):
         raise ValueError(f"{name} must be a path, got {type(value).__name__} {value!r:.80}")
     text = os.fsdecode(value)
-    if not text:  # an unset variable of a shell, which would be the working folder
+    if not text:  # as of an unset shell variable; Path("") would be the working folder
         raise ValueError(f'{name} must be a path, got nothing; "." is the working folder')
     if "\0" in text:
         raise ValueError(f"{name} must be a path, got {text!r:.80}, which no file can be called")
@@ -36,10 +37,10 @@ def as_path(value: object, name: str = "the path") -> Path:
 
 
 def check_folder(path: Path) -> None:
-    """Raise ValueError if no folder of a run can be here.
+    """Raise ValueError if a path cannot be the folder of a run.
 
-    A file may have its name, or that of a parent; or the name is no UTF-8, which what writes
-    weights needs.
+    That is so if the path or one of its parents is a file, or if the path is not UTF-8, which the
+    writers of weights need.
 
     >>> check_folder(Path("a folder that is not there yet"))
     """
@@ -56,7 +57,7 @@ def check_folder(path: Path) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Raise ValueError if no folder can be written to here, or be made.
+    """Raise ValueError if a folder cannot be written to, or cannot be made where there is none.
 
     >>> check_writable(Path("a folder that is not there yet"))
     """
@@ -66,7 +67,7 @@ def check_writable(path: Path) -> None:
 
 
 def slug(name: str) -> str:
-    """A name as a file or a folder can have it: letters and digits of any alphabet, and dots.
+    """A name as a file may have it: letters, digits, ``_`` and ``.`` stay; the rest becomes ``-``.
 
     >>> slug("λ = 1/2: why?")
     'λ-1-2-why'
@@ -77,8 +78,10 @@ def slug(name: str) -> str:
 def cache_dir() -> Path:
     """Where corpora, tokenizers and teachers are kept: ``$KDLAB_CACHE``, or ``~/.cache/kdlab``.
 
+    If ``$XDG_CACHE_HOME`` is set, it takes the place of ``~/.cache``.
+
     Raises:
-        OSError: there is neither of them, nor a home folder.
+        OSError: neither variable is set, and there is no home folder.
     """
     if folder := os.environ.get("KDLAB_CACHE"):
         return as_path(folder)
@@ -95,7 +98,7 @@ def cache_dir() -> Path:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Raise OSError, which names the file, where a format's own writer says that a disk is full."""
+    """Turn an error of a format's own writer, as of a full disk, into an OSError with the path."""
     try:
         with named(path):
             yield
@@ -105,7 +108,7 @@ def writing(path: Path) -> Iterator[None]:
 
 @contextmanager
 def named(path: Path) -> Iterator[None]:
-    """Put the file's name into an OSError that has none: Python's own has it only where it opens.
+    """Put the file's name into an OSError without one: Python adds it only when it opens a file.
 
     >>> with named(Path("metrics.jsonl")):
     ...     raise OSError(28, "No space left on device")
@@ -122,10 +125,10 @@ def named(path: Path) -> Iterator[None]:
 
 @contextmanager
 def whole_or_not_at_all(path: Path) -> Iterator[Path]:
-    """A file to write to; it gets its name when all is written, however this process ends.
+    """A temporary file to write to; it is renamed to ``path`` only when all is written.
 
     Raises:
-        OSError: it cannot be written; of the cache, the error says how to have it elsewhere.
+        OSError: the file cannot be written; if it is in the cache, the error says how to move that.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -143,7 +146,7 @@ def whole_or_not_at_all(path: Path) -> Iterator[Path]:
             yield partial
         partial.replace(path)
     finally:
-        partial.unlink(missing_ok=True)  # on a full disk, it would keep what room there is
+        partial.unlink(missing_ok=True)  # if it failed: on a full disk, it would fill the last room
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""By what models are known again."""
+"""Fingerprints, by which models are recognised."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from torch import Tensor
 
 
 def model_sha256(model: nn.Module, at_most: int | None = None) -> str:
-    """A fingerprint of a model's weights, wherever they are; of so many of each tensor at most."""
+    """A fingerprint of a model's weights, wherever they are.
+
+    With ``at_most``, only some values of each tensor are read: see :func:`tensors_sha256`.
+    """
     with _kept(model) as rounded:
         state = model.state_dict()
     for name, value in state.items():
@@ -28,20 +31,21 @@ def model_sha256(model: nn.Module, at_most: int | None = None) -> str:
 
 
 def _fetched(model: nn.Module, path: str, name: str) -> Tensor:
-    """A weight that Accelerate has put aside, in memory or on a disk."""
+    """A weight that Accelerate has offloaded, to memory or to a disk."""
     part = model.get_submodule(path)
     with align_module_device(part, torch.device("cpu")):
         weight: Tensor = getattr(part, name).detach()
-        return weight.clone()  # it is gone from its module afterwards
+        return weight.clone()  # afterwards its module no longer holds it
 
 
 @contextmanager
 def _kept(model: nn.Module) -> Iterator[tuple[str, ...]]:
-    """Weights in 4 bits of bitsandbytes stay as they are; and how names of their scales begin.
+    """Keep 4-bit weights of bitsandbytes as they are; yield the prefixes of their scales' names.
 
-    On processors with AVX512-BF16 it stores them in another order once they are asked, with their
-    scales in bfloat16, and its state_dict puts the order back in the model itself: the model would
-    answer differently after each fingerprint, and have another one before it was asked.
+    On processors with AVX512-BF16, bitsandbytes stores these weights in another order once they are
+    used, with their scales in bfloat16. Its state_dict puts the order back, in the model itself.
+    The model would answer differently after each fingerprint, and before its first use it would
+    have another fingerprint.
     """
     found = [
         (weight, weight.data, weight.quant_state, copy(vars(weight.quant_state)), f"{name}.weight.")
@@ -59,9 +63,10 @@ def _kept(model: nn.Module) -> Iterator[tuple[str, ...]]:
 
 
 def tensors_sha256(tensors: Mapping[str, Any], at_most: int | None = None) -> str:
-    """The same of tensors by their names, or of tuples of them, as quantised weights are kept.
+    """A fingerprint of tensors by name, or of tuples of tensors, as quantised weights are kept.
 
-    In the place of one may stand a function that fetches it.
+    A function that fetches a tensor may stand in its place. With ``at_most``, values of a larger
+    tensor are read at even distances, always fewer than twice ``at_most``.
     """
     digest = hashlib.sha256()
     for name, value in sorted(tensors.items()):
@@ -73,14 +78,14 @@ def tensors_sha256(tensors: Mapping[str, Any], at_most: int | None = None) -> st
 
 
 def _add(digest: Any, name: str, tensor: Tensor, at_most: int | None) -> None:
-    if hasattr(tensor, "full_tensor"):  # it is sharded over processes, which all do this
+    if hasattr(tensor, "full_tensor"):  # sharded over processes, which must all call this
         tensor = tensor.full_tensor()
-    if hasattr(tensor, "__tensor_flatten__"):  # made of several, as torchao's quantised ones are
+    if hasattr(tensor, "__tensor_flatten__"):  # made of several tensors, as torchao's are
         for part in tensor.__tensor_flatten__()[0]:
             _add(digest, f"{name}.{part}", getattr(tensor, part), at_most)
         return
     digest.update(f"{name} {tuple(tensor.shape)}".encode())
-    if tensor.is_meta:  # its name and shape must do
+    if tensor.is_meta:  # it has no values: name and shape must do
         return
     values = tensor.detach()
     values = (values.dequantize() if values.is_quantized else values).reshape(-1)

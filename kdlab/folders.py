@@ -1,4 +1,4 @@
-"""The folder of a run of ``kdlab distill``: whether a run may have it, and what it leaves there."""
+"""The folder of a run of ``kdlab distill``: whether a run may use it, and what the run leaves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def write_recipe(out: Path, recipe: Recipe) -> None:
 
 
 def was_moved(before: Any, now: Any) -> bool:
-    """Whether a recipe reads a file or a folder in another place; a run checks what it holds."""
+    """Whether a file or folder of a recipe was moved, by its paths; a run checks its content."""
     if not (isinstance(before, str) and isinstance(now, str)):
         return False
     gone, there = (Path(each.removeprefix("hf:")) for each in (before, now))
@@ -44,11 +44,11 @@ FINISHED = (
     *("summary.json", "*config.json", "*.safetensors", "*.safetensors.index.json"),
     *("tokenizer.json", "chat_template.jinja", "special_tokens_map.json", "adapters/*"),
 )
-"""What a finished run leaves in its folder, beside its records."""
+"""What a finished run leaves in its folder, besides ``recipe.json`` and ``metrics.jsonl``."""
 
 
 def check_place(out: Path, recipe: Recipe) -> None:
-    """Raise ValueError if a run in this folder would remove what is of no run."""
+    """Raise ValueError if a run here would overwrite its own sources, or files of no run."""
     check_folder(out)
     for whose, name in (("teacher", recipe.teacher), ("student", recipe.student)):
         place = os.path.expanduser(name.removeprefix("hf:"))
@@ -70,7 +70,7 @@ def check_place(out: Path, recipe: Recipe) -> None:
 
 
 def check_unused(out: Path) -> None:
-    """Raise ValueError if a new run in this folder would replace one that took its time."""
+    """Raise ValueError if a new run in this folder would replace one that is done or can go on."""
     if (out / "summary.json").exists():
         what, goes_on = "a finished run", "gives its summary"
     elif has_checkpoint(out):
@@ -88,14 +88,14 @@ def _matching(out: Path, *patterns: str) -> list[Path]:
 
 
 def records_in(out: Path) -> dict[str, tuple[int, int]]:
-    """What a folder has of a run, and of when: by it a run knows that another one has begun."""
+    """A run's records in a folder, with time and size; if they change, another run has begun."""
     names = ("recipe.json", "metrics.jsonl", "summary.json", "checkpoint/progress.json")
     there = ((name, out / name) for name in names)
     return {n: (p.stat().st_mtime_ns, p.stat().st_size) for n, p in there if p.exists()}
 
 
 def check_unchanged(out: Path, before: dict[str, tuple[int, int]]) -> None:
-    """Raise ValueError if another run has begun in a folder since this one looked at it."""
+    """Raise ValueError if another run has begun in a folder since its records were ``before``."""
     if records_in(out) != before:
         raise ValueError(
             f"another run has begun in {out} while this one read its text and its teacher; give "
@@ -104,6 +104,6 @@ def check_unchanged(out: Path, before: dict[str, tuple[int, int]]) -> None:
 
 
 def clear(out: Path, resume: bool) -> None:
-    """Remove what a finished run left in a folder; all of the run, unless it is to go on."""
+    """Remove what a finished run left in a folder; without ``resume``, also recipe and metrics."""
     for path in _matching(out, *FINISHED, *(() if resume else ("recipe.json", "metrics.jsonl"))):
         path.unlink()

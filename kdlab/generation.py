@@ -40,29 +40,30 @@ def generate(
 ) -> Tensor:
     """Continue token sequences with tokens drawn from a model.
 
-    A :class:`kdlab.TinyGPT` or a Hugging Face model reads each token once and keeps what it needs
-    of the text; any other model reads the whole text again for every token.
+    A :class:`kdlab.TinyGPT`, or a Hugging Face model with a cache, reads each token once; any other
+    model reads the whole text again for every new token.
 
     Args:
-        model: any causal language model. It writes in evaluation mode; its mode is restored.
+        model: any causal language model. It writes in evaluation mode; its mode is then restored.
         input_ids: ``[B, T]`` token ids, B and T at least 1.
         new_tokens: how many to add to each row.
-        attention_mask: ``[B, T]``, 0 where a row is padded, which must be on the left.
-        temperature: of the softmax that is drawn from; 0 takes the likeliest token.
-        top_k: draw from the k likeliest tokens only; None from all.
-        vocabulary: draw from the first so many tokens only; None from all.
-        end_of_text: after this token, or one of these, a row is filled with the first of them, and
-            writing ends when every row has one; None goes on past it, as packed text does.
-        at_most: for each row, the most new tokens that are used; what stands after them is filler.
-        generator: of the draws, on the device of ``input_ids``; None is torch's own.
+        attention_mask: ``[B, T]``, 0 at a row's padding, which must be on the left.
+        temperature: of the softmax that tokens are drawn from; at 0 the likeliest token is taken.
+        top_k: draw from the k likeliest tokens only; None: from all.
+        vocabulary: draw from the first ``vocabulary`` tokens only; None: from all.
+        end_of_text: the token that ends a text, or several such tokens. A row that has drawn one is
+            filled up with ``end_of_text``, or the first of several; writing stops when all rows
+            have ended. None: no token ends a row, as in packed text, where another text follows.
+        at_most: for each row, how many of its new tokens will be used; ignore those after them.
+        generator: of the draws, on the device of ``input_ids``; None: torch's own.
 
     Returns:
         ``[B, T + new_tokens]``, the given tokens first.
 
     Raises:
-        ValueError: a shape or a number is outside what is listed here, the model has an encoder, it
-            takes no mask where there is padding, its logits are not finite, or it is a TinyGPT that
-            cannot read sequences that long.
+        ValueError: a shape, a token or a number is not as listed here; the model has an encoder; a
+            row is padded and the model cannot mask padding; its logits are not finite; or the text
+            becomes longer than the model's table of positions.
 
     >>> copier = nn.Embedding(5, 5, _weight=torch.eye(5))
     >>> generate(copier, torch.tensor([[1, 3]]), 2, temperature=0.0)
@@ -90,7 +91,7 @@ def generate(
     ends = ends_of(end_of_text)
     mask = _checked_mask(model, attention_mask, input_ids)
     rooms = None
-    taken = mask is not None  # which has been asked, and asks the model twice
+    taken = mask is not None  # _checked_mask has tried it, which runs the model twice
     if at_most is not None and min(at_most) < new_tokens and (taken or takes_padding(model)):
         rooms = torch.tensor(list(at_most), device=input_ids.device)[:, None]
         mask = torch.ones_like(input_ids) if mask is None else mask
@@ -103,7 +104,7 @@ def generate(
             check_length(model, {"input_ids": input_ids, **places})
             logits, past = _after(input_ids, mask, model, takes, past)
             logits = logits[:, :vocabulary].float()
-            if not bool(logits.amax(-1).isfinite().all()):  # of NaN, the largest is NaN
+            if not bool(logits.amax(-1).isfinite().all()):  # NaN if one logit is
                 raise ValueError("the model's logits are not finite: there is no token to take")
             if top_k is not None and top_k < logits.shape[-1]:
                 top = logits.topk(top_k)
@@ -122,20 +123,20 @@ def generate(
             input_ids = torch.cat([input_ids, token], dim=1)
             if mask is not None:
                 read = torch.ones_like(mask[:, :1])
-                if rooms is not None:  # what comes after a row's room is padding, at no position
+                if rooms is not None:  # tokens beyond a row's room are masked, as padding is
                     read = (rooms > new_tokens - left).long()
                 mask = torch.cat([mask, read], dim=1)
     return input_ids
 
 
-BLOCK = 256  # tokens of a vocabulary
+BLOCK = 256  # tokens in a block of the vocabulary
 
 
 def _drawn(p: Tensor, generator: torch.Generator | None) -> Tensor:
     """A token ``[B, 1]`` for each row of probabilities ``[B, V]``.
 
-    On a CPU a block of the vocabulary is drawn, and then a token of it. torch.multinomial draws a
-    number for every token: with a small model, it takes longer than the model does.
+    On a CPU, first a block of the vocabulary is drawn, then a token in that block: for
+    torch.multinomial draws a random number for every token, which takes longer than a small model.
     """
     if p.device.type != "cpu":
         return torch.multinomial(p, 1, generator=generator)
@@ -146,18 +147,18 @@ def _drawn(p: Tensor, generator: torch.Generator | None) -> Tensor:
 
 
 def _picked(weights: Tensor, generator: torch.Generator | None) -> Tensor:
-    """An index ``[B, 1]`` for each row, as often as its weight is large; never one of weight 0."""
+    """An index ``[B, 1]`` for each row, drawn in proportion to the weights; never one of 0."""
     reached = weights.cumsum(-1)
     whole = reached[:, -1:]
     draw = whole * torch.rand(
         whole.shape, dtype=whole.dtype, device=whole.device, generator=generator
     )
     index = torch.searchsorted(reached, draw, right=True)
-    return index.minimum((reached < whole).sum(-1, keepdim=True))  # a draw may be rounded up
+    return index.minimum((reached < whole).sum(-1, keepdim=True))  # a draw may round up to the sum
 
 
 def _checked_mask(model: nn.Module, mask: Tensor | None, input_ids: Tensor) -> Tensor | None:
-    """The mask, if anything is padded."""
+    """The mask as integers, None if nothing is padded; ValueError if it cannot be used."""
     if mask is None:
         return None
     check_tensor("attention_mask", mask)
@@ -179,9 +180,10 @@ def _checked_mask(model: nn.Module, mask: Tensor | None, input_ids: Tensor) -> T
 
 
 def takes_padding(model: nn.Module) -> bool:
-    """Whether text that is padded on the left can be gone on with."""
+    """Whether a model can continue texts that are padded on the left."""
     takes, _ = forward_takes(model)
-    # transformers says which models have a state; where attention is beside it, masks are heeded.
+    # transformers marks models with a state. Those that take positions have attention as well, and
+    # heed masks.
     state = any(getattr(part, "_is_stateful", False) for part in model.modules())
     state = state and "position_ids" not in takes
     takes_it = "attention_mask" in takes and not (state or {"cache_params", "state"} & takes)
@@ -191,16 +193,16 @@ def takes_padding(model: nn.Module) -> bool:
 def _after(
     input_ids: Tensor, mask: Tensor | None, model: nn.Module, takes: set[str], past: Any
 ) -> tuple[Tensor, Any]:
-    """The logits ``[B, V]`` of what comes next, and what the model keeps of the text, if anything.
+    """The logits ``[B, V]`` of the next token, and the model's cache of the text, or None.
 
-    It takes what its forward takes, by name, and the past: None, or what the last call returned,
-    which had the text without its last token.
+    ``takes`` names the arguments of the model's forward. ``past`` is None at first, then the cache
+    that the last call returned, for the text without its last token.
     """
     new = input_ids if past is None else input_ids[:, -1:]
     if isinstance(model, TinyGPT):
         past = past or KeyValues()
         return model(new, past, mask)[:, -1], past
-    # PEFT puts prompts before whatever it is given, be it the rest of a text.
+    # PEFT puts its learned prompts before every input, even before the rest of a text.
     prompted = getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False)
     padded: dict[str, Any] = {} if mask is None else {"attention_mask": mask}
     if mask is not None and "position_ids" in takes:
@@ -209,7 +211,7 @@ def _after(
         if "logits_to_keep" in takes:
             padded["logits_to_keep"] = 1
         output = model(new, use_cache=True, **padded, **(past or {}))
-        # It is called past_key_values, cache_params or cache: what it returns, and takes again.
+        # The cache has one of these names, in what a model returns and in what it takes.
         kept = {name: getattr(output, name, None) for name in CACHES if name in takes}
         kept = {name: value for name, value in kept.items() if value is not None}
         if not kept and past is None:
@@ -226,7 +228,7 @@ CACHES = ("past_key_values", "cache_params", "cache")
 
 
 def end_of_text_of(model: nn.Module) -> tuple[int, ...]:
-    """The tokens that end a text, if a model's configuration says so."""
+    """The tokens that end a text, by a model's configuration; none if it does not say."""
     for name in ("generation_config", "config"):
         found = getattr(getattr(model, name, None), "eos_token_id", None)
         if found is not None:
@@ -248,28 +250,29 @@ def continued(
     ignore_index: int = -100,
     generator: torch.Generator | None = None,
 ) -> dict[str, Tensor]:
-    """Beginnings, and how a model goes on, as a batch to learn from; the beginnings do not count.
+    """Prompts, and how a model continues them, as a batch to learn from; the prompts do not count.
 
     Args:
         model: any causal language model.
-        texts: ``[B, T]`` token ids.
-        length: tokens of each sequence, the prompt included.
-        prompt_tokens: of each text, or of all, its first ones; None takes all of it.
-        new_tokens: that are written at most; None for as many as ``length`` leaves.
+        texts: ``[B, T]`` token ids, which begin with the prompts.
+        length: most tokens of a row, the prompt included.
+        prompt_tokens: how many first tokens of a text are its prompt: a number for all texts, or
+            one for each; None: the whole text.
+        new_tokens: most tokens that are written in a row; None: as many as ``length`` leaves.
         attention_mask: ``[B, T]``, 0 where a text is padded, on either side.
-        end_of_text: the tokens that end a text; by default those of the model's configuration, if
-            it has any. What comes after one does not count.
-        vocabulary: of the model's tokens, only so many, the first, are written; None for all.
-        temperature: of the softmax that is drawn from; 0 takes the likeliest token.
+        end_of_text: the tokens that end a text; None: those of the model's configuration, if it has
+            any. Tokens after the first end do not count.
+        vocabulary: write only the first ``vocabulary`` tokens of the model; None: all.
+        temperature: of the softmax that tokens are drawn from; at 0 the likeliest token is taken.
         ignore_index: the label of tokens that do not count.
-        generator: of the draws, on the device of ``texts``.
+        generator: of the draws, on the device of ``texts``; None: torch's own.
 
     Returns:
         ``{"input_ids": [B, length], "labels": [B, length]}``, labels not shifted; with an
-        ``attention_mask`` where rows end before others.
+        ``attention_mask`` if a row is shorter than ``length``.
 
     Raises:
-        ValueError: the prompts leave nothing to write, or a text is empty.
+        ValueError: a prompt leaves nothing to write or is empty, or :func:`generate` raises it.
 
     >>> copier = nn.Embedding(5, 5, _weight=1e4 * torch.eye(5))
     >>> continued(copier, torch.tensor([[1, 3]]), 4)["labels"]
@@ -291,7 +294,7 @@ def continued(
     mask = torch.zeros_like(ids)
     prompts = [texts[i][there[i].bool()][:size] for i, size in enumerate(sizes)]
     together = [list(range(len(sizes)))]
-    if len({*sizes}) > 1 and not takes_padding(model):  # of one length together: nothing is padded
+    if len({*sizes}) > 1 and not takes_padding(model):  # one length at a time, unpadded
         together = [[i for i, n in enumerate(sizes) if n == size] for size in sorted(set(sizes))]
     for rows in together:
         widest = max(sizes[i] for i in rows)
@@ -325,10 +328,10 @@ def continued(
 def before_answers(
     batch: Mapping[str, Tensor], *, ignore_index: int = -100, otherwise: int = 16
 ) -> list[int]:
-    """How many tokens of each row stand before its last run of labels: a prompt.
+    """The length of each row's prompt, the tokens before its last run of labels.
 
-    Of a row that is labelled from its beginning, or nowhere, so many as otherwise; the last token
-    of a shorter one is left to be written.
+    In a row without labels, or whose last run begins at the first or second token, the prompt is
+    the first ``otherwise`` tokens; in a row that is no longer than this, all but the last token.
     """
     labels = batch["labels"]
     there = batch.get("attention_mask", torch.ones_like(labels)).bool()

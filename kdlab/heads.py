@@ -1,10 +1,10 @@
 """A model's head, and how to leave it out of a forward pass.
 
-The linear objective needs what a model's head is given, its last hidden states. The model itself is
-called, with all that was wrapped around it, hooked into it or adapted in it; for that call its head
-returns what it is given. Whatever comes back is hidden states if, and only if, the model does
-nothing to its logits once its head has made them: :func:`why_not_left_out` looks before a run, and
-:func:`hidden_of` each time.
+The linear objective needs the input of a model's head, the last hidden states. To get them, the
+model itself is called, with all its wrappers, hooks and adapters; during that call its head returns
+its input unchanged. The model then returns hidden states if, and only if, it does nothing to the
+logits after its head. :func:`why_not_left_out` checks that before a run, and :func:`hidden_of` at
+every call.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from kdlab.devices import kept_random_state
 
 PLAIN = (Tensor, nn.Parameter)
 
-TURNS = threading.RLock()  # threads may share a model, and it has one head
+TURNS = threading.RLock()  # threads may share a model, and with it the head
 
 
 def find_head(model: nn.Module) -> nn.Linear | str:
-    """A model's linear head; or, in words, why it shows none that could be left out."""
+    """A model's linear head; or, in words, why it has none that could be left out."""
     head: Any
     try:
         head = cast(Any, model).get_output_embeddings()
@@ -42,7 +42,7 @@ def find_head(model: nn.Module) -> nn.Linear | str:
         return f"{kind} shows no head, neither by get_output_embeddings() nor as lm_head"
     if not isinstance(head, nn.Linear) or type(head).forward is not nn.Linear.forward:
         named = type(head).__name__
-        if named == "Linear":  # PEFT's is called so too
+        if named == "Linear":  # PEFT's class has the same name
             named = f"{type(head).__module__.partition('.')[0]}.Linear"
         return f"the head of {kind} is a {named}, not a plain nn.Linear"
     if "forward" in vars(head):
@@ -59,7 +59,7 @@ def find_head(model: nn.Module) -> nn.Linear | str:
 
 @contextmanager
 def left_out(head: nn.Linear) -> Iterator[None]:
-    """While it lasts, the head returns what it is given.
+    """Inside, the head returns its input unchanged.
 
     >>> model = nn.Sequential(nn.Embedding(10, 4), nn.Linear(4, 10))
     >>> with left_out(model[1]):
@@ -84,18 +84,19 @@ def _as_given(hidden: Tensor) -> Tensor:
 
 
 class DoesMore(ValueError):
-    """A model does more to its logits than it did when it was first asked."""
+    """A model does more to its logits than when it was checked before the run."""
 
 
 def hidden_of(ask: Callable[[], Any], head: nn.Linear) -> Tensor:
-    """What a model's head is given: its answer while the head is left out.
+    """The input of a model's head: what the model returns while the head is left out.
 
     Args:
-        ask: asks the model, or a teacher that holds it, for logits.
-        head: the model's.
+        ask: calls the model, or a teacher that holds it, for logits.
+        head: the model's head.
 
     Raises:
-        DoesMore: the model does more to its logits, this time, than to multiply by its head.
+        DoesMore: in this call the model did more to its logits than multiply by its head, or it did
+            not call the head exactly once.
     """
     given: list[tuple[Tensor, int]] = []
     here = threading.get_ident()
@@ -121,9 +122,9 @@ def why_not_left_out(ask: Callable[[], Any], head: nn.Linear) -> str | None:
     """In words, why a model's logits are not exactly what its head returned; None if they are.
 
     Args:
-        ask: asks the model, or a teacher that holds it, and returns the logits ``[B, T, V]`` of all
-            positions or of the first ones. It is called once, as it is: one row is enough.
-        head: the model's.
+        ask: calls the model, or a teacher that holds it, and returns the logits ``[B, T, V]`` of
+            all positions or of the first ones. ``ask`` is called once, and one row is enough.
+        head: the model's head.
     """
     returned: list[tuple[Tensor, int]] = []
 
@@ -142,7 +143,7 @@ def why_not_left_out(ask: Callable[[], Any], head: nn.Linear) -> str | None:
 
 
 def _as_it_was(answer: Any, returned: Tensor, version: int) -> bool:
-    """Whether an answer is what a head returned, or its first positions, and nobody wrote to it."""
+    """Whether ``answer`` is the head's own tensor, or its first positions, not written to since."""
     return (
         isinstance(answer, Tensor)
         and answer.dim() == returned.dim() == 3
@@ -157,7 +158,7 @@ def _as_it_was(answer: Any, returned: Tensor, version: int) -> bool:
 
 @contextmanager
 def unchanged(*models: nn.Module) -> Iterator[None]:
-    """What runs inside leaves no trace: in weights, buffers, attributes, modes, hooks and draws."""
+    """Undo what happens inside to weights, buffers, attributes, modes, hooks and random states."""
     modules = {id(m): m for model in models for m in model.modules()}.values()
     attributes = [(m, copy.copy(vars(m))) for m in modules]
     contents = [
@@ -174,8 +175,8 @@ def unchanged(*models: nn.Module) -> Iterator[None]:
     ]
     buffers = [(b, b.clone()) for m in modules for b in m._buffers.values() if b is not None]
     written = _WrittenTo(p for m in modules for p in m._parameters.values() if p is not None)
-    # What is compiled runs as it is written: PyTorch compiles nothing beside what looks on. Its
-    # compiler takes seconds to import, and whatever is compiled has imported it.
+    # Compiled models run eagerly: PyTorch compiles nothing while a dispatch mode is on. Importing
+    # its compiler takes seconds; where any model is compiled, it is imported already.
     compiles = "torch._dynamo" in sys.modules
     eagerly = torch.compiler.set_stance("force_eager") if compiles else nullcontext()
     with kept_random_state(), torch.no_grad(), eagerly:
@@ -192,22 +193,24 @@ def unchanged(*models: nn.Module) -> Iterator[None]:
             for generator, state in draws:
                 generator.set_state(state)
             for tensor, value in [*buffers, *written.before]:
-                # Nowhere else may it be written; and inference_mode(False) turns gradients on.
+                # An inference tensor may be written in inference mode only. Outside that mode,
+                # gradients must be off, and inference_mode(False) turns them on.
                 with torch.inference_mode(tensor.is_inference()), torch.no_grad():
                     tensor.copy_(value)
 
 
 class _WrittenTo(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Keeps what weights were before they are written to, as an embedding's max_norm does.
+    """Keeps a copy of a weight just before its first write; embeddings with max_norm write to one.
 
-    Copies of all weights would take a model's memory twice; nearly no model writes to any.
+    Copying all weights in advance would double a model's memory, and hardly any model writes.
     """
 
-    supports_higher_order_operators = True  # such as flex attention, which have no schema
+    supports_higher_order_operators = True  # flex attention is one; they have no schema
 
     def __init__(self, weights: Iterable[Tensor]):
         super().__init__()  # type: ignore[no-untyped-call]
-        # A weight in pieces is a tensor of another class, which the pieces are not written through.
+        # A weight in pieces is left out: it is of another class, and its pieces are not written
+        # through it.
         self.weights = {_memory(w): w for w in weights if type(w) in PLAIN}
         self.before: list[tuple[Tensor, Tensor]] = []
 
@@ -227,5 +230,5 @@ class _WrittenTo(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _memory(tensor: Tensor) -> int:
-    """Where a tensor lies; 0 for a sparse one, which no weight is seen through."""
+    """The address of a tensor's memory; 0 for a sparse one, which is never a view of a weight."""
     return tensor.untyped_storage().data_ptr() if tensor.layout == torch.strided else 0

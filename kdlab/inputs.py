@@ -14,7 +14,7 @@ from kdlab.batches import LEARNED, NO_INPUTS, holds_several, padded_left
 from kdlab.models import logits_of, longest_text
 
 POSITIONS = re.compile(r"(^|\.)(wpe|embed_positions|position_embeddings?)$")
-"""Tables of transformers' models that end with the last position that a model knows."""
+"""Matches names of tables in transformers' models that hold one entry per position."""
 
 PACKED = (
     "seq_idx",
@@ -27,24 +27,25 @@ PACKED = (
 FIRST = dict.fromkeys(LEARNED, "put −100 into labels where it is 0, and ") | dict.fromkeys(
     PACKED, "give position_ids that begin anew with each text, and "
 )
-"""What a column of another program says has to be said otherwise, before it is removed."""
+"""What to do before another program's column is removed, so that its meaning is not lost."""
 
 
 def model_inputs(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Any]:
-    """What of a batch a model is called with: all but labels and row numbers.
+    """The arguments of a model's forward for a batch: all fields but labels and row numbers.
 
-    A model of transformers is told to keep nothing of the text, which no step needs; where it keeps
-    something, it also takes packed texts for one.
+    A model that takes ``use_cache`` gets False. No step needs the cache, and with a cache, models
+    of transformers take packed texts for one text.
 
-    Where text is padded on the left, and the model takes ``position_ids``, they count the tokens
-    that are there, so that a text reads the same on either side.
+    If rows are padded on the left, and the model takes ``position_ids`` that the batch lacks, they
+    count only the tokens, so that a text has the same positions with padding on either side.
 
-    Of packed texts, whose ``position_ids`` begin anew, the mask is left out: with one, models of
-    transformers take a row for one text. What it hides stands after the texts, where none sees it.
+    For packed texts, whose ``position_ids`` begin anew, the ``attention_mask`` is left out: with a
+    mask, models of transformers take a row for one text. The padding comes after the texts, where
+    no text sees it. With padding on the right, a mask that the model does not take is left out too.
 
     Raises:
-        ValueError: the batch has a field that the model's forward does not take, or packed texts
-            are padded on the left.
+        ValueError: the batch has another field that the model does not take; or padding is on the
+            left, and texts are packed or the model takes no ``attention_mask``.
     """
     names, everything = forward_takes(model)
     inputs: dict[str, Any] = {"input_ids": batch["input_ids"]}
@@ -64,7 +65,7 @@ def model_inputs(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Any
             raise ValueError(
                 f"the batch is padded on the left, but {kind_of(model)} takes no "
                 "'attention_mask'; pad on the right, or leave the padding to kdlab"
-            )  # on the right, no token sees what comes after it
+            )  # on the right, none is needed: no token sees later ones
     mask = inputs.get("attention_mask")
     if mask is not None and holds_several(batch):
         if padded_left(mask):
@@ -76,7 +77,7 @@ def model_inputs(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Any
 
 
 def logits_for(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-    """The logits ``[B, T, V]`` of a model for a batch, called with what it takes of it."""
+    """The logits ``[B, T, V]`` of a model that is called with the fields of a batch."""
     return logits_of(model, **model_inputs(model, batch))
 
 
@@ -96,7 +97,7 @@ def check_ids(batch: Mapping[str, Tensor], *models: Any) -> None:
 
 
 def check_length(model: nn.Module, batch: Mapping[str, Tensor]) -> None:
-    """Raise ValueError if texts are longer than a model's table of positions, if it has one."""
+    """Raise ValueError if a batch has a longer text than the model's table of positions, if any."""
     inside, length = pretrained_in(model), batch["input_ids"].shape[1]
     if inside is None or longest_text(inside, length) == length:
         return
@@ -116,7 +117,7 @@ def check_length(model: nn.Module, batch: Mapping[str, Tensor]) -> None:
 
 
 def _embeddings(model: nn.Module) -> int | None:
-    """For how many token ids a model has an embedding, if it says so."""
+    """The number of token ids that a model has embeddings for; None if it does not say."""
     for part in model.modules():
         table: Any = getattr(part, "token_embedding", None)
         if _is_pretrained(part):
@@ -127,9 +128,9 @@ def _embeddings(model: nn.Module) -> int | None:
 
 
 def forward_takes(model: nn.Module) -> tuple[set[str], bool]:
-    """The names that a model's forward takes beside the ids, and whether it takes any other.
+    """The names of the arguments that a model's forward takes, and whether it takes any others.
 
-    A Hugging Face model takes what it names: what falls into its ``**kwargs`` has no effect.
+    A Hugging Face model takes only what it names: what falls into its ``**kwargs`` has no effect.
     """
     model = unwrapped(model)
     names: set[str] = set()
@@ -147,7 +148,7 @@ def forward_takes(model: nn.Module) -> tuple[set[str], bool]:
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """What torch.compile, data parallelism or PEFT put a wrapper around."""
+    """The model inside the wrappers of torch.compile, data parallelism and PEFT."""
     inner: Any = model
     while True:
         if hasattr(inner, "_orig_mod"):
@@ -161,7 +162,7 @@ def unwrapped(model: nn.Module) -> nn.Module:
 
 
 def pretrained_in(model: nn.Module) -> nn.Module | None:
-    """The model of transformers that this is, or that a wrapper holds."""
+    """The model of transformers that this is or that a wrapper holds; None if there is none."""
     return next((part for part in model.modules() if _is_pretrained(part)), None)
 
 
@@ -170,5 +171,5 @@ def _is_pretrained(part: nn.Module) -> bool:
 
 
 def kind_of(model: nn.Module) -> str:
-    """What a model is called in a message."""
+    """The name of a model's class, without wrappers, for messages."""
     return type(unwrapped(model)).__name__

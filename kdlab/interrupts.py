@@ -11,7 +11,7 @@ from types import FrameType
 
 @contextmanager
 def interruptible() -> Iterator[threading.Event]:
-    """Ctrl-C asks the loop to end after the step; a second one ends it at once."""
+    """Ctrl-C sets the event, for the loop to end after its step; a second one ends it at once."""
     interrupted = threading.Event()
 
     def ask(signum: int, frame: FrameType | None) -> None:
@@ -20,7 +20,7 @@ def interruptible() -> Iterator[threading.Event]:
         interrupted.set()
 
     previous = signal.getsignal(signal.SIGINT)
-    kept = previous in (None, signal.SIG_IGN)  # None: of a program around Python
+    kept = previous in (None, signal.SIG_IGN)  # None: set by a program that embeds Python
     if kept or threading.current_thread() is not threading.main_thread():
         yield interrupted
         return

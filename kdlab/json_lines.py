@@ -1,4 +1,4 @@
-"""A file of JSON lines, row by row; of any other file, in a sentence, what it is."""
+"""A file of JSON lines, row by row; for any other file, an error that says what it is."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ KINDS = {
     b"PK\x03\x04": ("compressed", ".jsonl.zip"),
     b"[": ("one array of JSON", ".json"),
 }
-"""What files of other kinds begin with, and how they are called where ``hf:`` reads them."""
+"""First bytes of other kinds of files; each kind, and the ending with which ``hf:`` reads it."""
 
 
 def json_rows(path: Path) -> Iterator[tuple[str, Any]]:
-    """Where a row stands, for messages of errors, and the row; empty lines are passed over.
+    """For each row, the file and line for error messages, and the row; empty lines are skipped.
 
     Raises:
-        ValueError: a line is no JSON, or the file is of another kind, or empty.
+        ValueError: a line is not JSON; or the file is of another kind, or has no rows.
     """
     found = False
     with path.open("rb") as lines:
@@ -45,7 +45,7 @@ def json_rows(path: Path) -> Iterator[tuple[str, Any]]:
                     f"{where}: it is no JSON: {error.msg} at column {error.colno}; a file of JSON "
                     "lines has one object a line"
                 ) from None
-            except ValueError as error:  # a number of thousands of digits
+            except ValueError as error:  # such as a number of thousands of digits
                 raise ValueError(f"{where}: it cannot be read: {error}") from None
             if line:
                 found = True
@@ -55,7 +55,7 @@ def json_rows(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _check_kind(path: Path, begins: bytes) -> None:
-    """Raise ValueError if a file is of another kind, with the name by which it is read."""
+    """Raise ValueError if a file is of another kind; the message says how ``hf:`` reads it."""
     text = begins.lstrip(b"\xef\xbb\xbf \r\n\t")
     kind = next((KINDS[mark] for mark in KINDS if text.startswith(mark)), None)
     if path.suffix.lower() in (".csv", ".tsv"):

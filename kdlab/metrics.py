@@ -1,4 +1,4 @@
-"""The file of a run's metrics: a record a line, as they are measured."""
+"""The file of a run's metrics: one record a line, each written when it is measured."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ METRICS = "metrics.jsonl"
 
 
 class MetricsFile:
-    """``metrics.jsonl`` in a run's folder, begun, or cut back to the step of a checkpoint.
+    """``metrics.jsonl`` in a run's folder, started empty, or cut back to the step of a checkpoint.
 
     Args:
-        out: the folder, which is made.
-        step: that the run goes on from; 0 begins it.
+        out: the run's folder; it is made if it is not there.
+        step: the step of the checkpoint that the run continues from; with 0, the file is emptied.
 
     Raises:
-        ValueError: steps are missing that the checkpoint is of.
+        ValueError: the file does not have one training record for each step up to the checkpoint.
 
     >>> import tempfile
     >>> file = MetricsFile(Path(tempfile.mkdtemp()), 0)
@@ -39,7 +39,7 @@ class MetricsFile:
                     break
                 kept.append(line)
         self.path.write_text("".join(kept), encoding="utf-8", newline="\n")
-        self.written = self.path.stat().st_size  # by this run and those that it goes on from
+        self.written = self.path.stat().st_size  # bytes, by this run and those that it continues
         self.history = History.read(self.path)
         if len(self.history.train) != step:
             raise ValueError(
@@ -48,10 +48,10 @@ class MetricsFile:
             )
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Write a record.
+        """Append a record.
 
         Raises:
-            ValueError: another run writes to the same file.
+            ValueError: the file's size has changed, because another run writes to it.
         """
         with named(self.path), self.path.open("a", encoding="utf-8", newline="\n") as file:
             if file.tell() != self.written:

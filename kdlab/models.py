@@ -1,6 +1,6 @@
-"""A small GPT to distil, and how to read any causal language model.
+"""A small GPT to distil, and the logits of any causal language model.
 
-It is a decoder-only transformer with pre-norm blocks, learned positions and tied embeddings,
+The GPT is a decoder-only transformer with pre-norm blocks, learned positions and tied embeddings,
 small enough to train on a laptop and to understand as a whole.
 """
 
@@ -39,11 +39,11 @@ class TinyGPTConfig:
     True
     """
 
-    vocab_size: int = 2048  # entries in the vocabulary, V
+    vocab_size: int = 2048  # V, the number of entries in the vocabulary
     block_size: int = 128  # longest sequence, in tokens
     n_layer: int = 4  # transformer blocks
-    n_head: int = 4  # attention heads of each
-    d_model: int = 128  # width; a multiple of n_head
+    n_head: int = 4  # attention heads in each block
+    d_model: int = 128  # width of the hidden states; a multiple of n_head
     dropout: float = 0.0  # share of activations dropped in training
 
     def __post_init__(self) -> None:
@@ -69,10 +69,11 @@ class TinyGPT(nn.Module):
     """A causal language model of any :class:`TinyGPTConfig`.
 
     Args:
-        config: the shape, or the name of a preset. Keyword arguments replace single fields of it.
+        config: the shape, or the name of a preset.
+        **changes: fields of :class:`TinyGPTConfig` that replace those of ``config``.
 
     Raises:
-        ValueError: the preset is unknown, or d_model is not a multiple of n_head.
+        ValueError: the preset is unknown, or the shape is one that TinyGPTConfig refuses.
 
     Source: the GPT-2 architecture (Radford et al. 2019), pre-norm and with tied embeddings.
 
@@ -113,19 +114,20 @@ class TinyGPT(nn.Module):
         """The last hidden states, before the head.
 
         Args:
-            input_ids: ``[B, T]`` token ids; with those of the past at most ``block_size``.
-            past: what was read before these tokens; they are added to it.
-            attention_mask: ``[B, past + T]``, first for the tokens of the past, then for these; 0
-                where a row is padded: no token sees padding, and positions are counted without it.
-            position_ids: ``[B, T]``, where each token stands in its text. Where they do not go on
-                by one, another text begins that does not see the one before.
+            input_ids: ``[B, T]`` token ids; with the tokens in ``past``, at most ``block_size``.
+            past: the cache of the tokens read before these; these are added to it.
+            attention_mask: ``[B, past + T]``, for the tokens in ``past``, then for ``input_ids``; 0
+                marks padding. No token sees padding, and positions are counted without it.
+            position_ids: ``[B, T]``, each token's position in its text. Without a mask and with an
+                empty past, a new text begins wherever they do not increase by 1; it does not see
+                the texts before it.
 
         Returns:
             ``[B, T, d_model]``.
 
         Raises:
-            ValueError: the texts are longer than ``block_size``, or the mask is not as long as
-                they are.
+            ValueError: ``input_ids`` are not integers ``[B, T]``; a position is beyond
+                ``block_size``; or the mask does not cover ``past + T`` tokens.
         """
         check_tensor("input_ids", input_ids)
         if input_ids.dim() != 2 or input_ids.is_floating_point():
@@ -145,7 +147,7 @@ class TinyGPT(nn.Module):
                     "past included"
                 )
             positions = (there.long().cumsum(-1) - 1).clamp_min(0)[:, start:]
-            # Padding sees itself: a softmax over nothing is undefined.
+            # Padding sees itself, because a softmax over nothing is undefined.
             sees = (earlier & there[:, None, None, :]) | earlier.triu(start)
         if position_ids is not None:
             positions = position_ids
@@ -157,7 +159,7 @@ class TinyGPT(nn.Module):
         if plain:
             longest = end
         elif torch.compiler.is_compiling():
-            longest = 0  # to look at a value would cut the graph in two; the table raises by itself
+            longest = 0  # reading a value would break the graph; the table itself raises
         else:
             longest = int(positions.max()) + 1
         if longest > self.config.block_size:
@@ -179,16 +181,16 @@ class TinyGPT(nn.Module):
         attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
     ) -> Tensor:
-        """Next-token logits ``[B, T, V]`` for token ids ``[B, T]``; [:, t] predicts token t + 1."""
+        """Next-token logits ``[B, T, V]`` for ids ``[B, T]``; ``[:, t]`` predicts token t + 1."""
         logits: Tensor = self.lm_head(self.hidden(input_ids, past, attention_mask, position_ids))
         return logits
 
 
 class KeyValues:
-    """What the attention layers of a :class:`TinyGPT` keep of a text that they have read.
+    """The KV cache of a :class:`TinyGPT`: each layer's keys and values of the tokens read so far.
 
-    A model that is given it reads only the new tokens of a text that grows. A copy, deep or not, is
-    independent of it: the same model can then go on with one text in several ways.
+    Given this cache, a model reads only the new tokens of a growing text. A copy, shallow or deep,
+    is independent of the original, so one model can continue the same text in several ways.
 
     >>> model, past = TinyGPT("tiny-student", vocab_size=100), KeyValues()
     >>> text = torch.arange(8)[None]
@@ -206,7 +208,7 @@ class KeyValues:
         return next((keys.shape[2] for keys, _ in self.kept.values()), 0)
 
     def extended(self, layer: nn.Module, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """A layer's keys and values of all tokens, these included."""
+        """Add a layer's new keys and values; returns those of all its tokens."""
         if layer in self.kept:
             keys = torch.cat([self.kept[layer][0], keys], dim=2)
             values = torch.cat([self.kept[layer][1], values], dim=2)
@@ -214,13 +216,13 @@ class KeyValues:
         return keys, values
 
     def __copy__(self) -> KeyValues:
-        """One that goes on by itself; its tensors are never written to, and need no copy."""
+        """An independent cache. The tensors are shared, which is safe: none is ever written to."""
         other = type(self)()
         other.kept = dict(self.kept)
         return other
 
     def __deepcopy__(self, memo: dict[int, Any]) -> KeyValues:
-        return copy.copy(self)  # not of the layers, by which a model finds what it kept
+        return copy.copy(self)  # a copied layer would not find its keys and values
 
 
 class Block(nn.Module):
@@ -246,7 +248,7 @@ class Block(nn.Module):
 
 
 class CausalSelfAttention(nn.Module):
-    """Multi-head attention in which a position sees itself and what came before it."""
+    """Multi-head attention in which a position sees itself and the positions before it."""
 
     def __init__(self, config: TinyGPTConfig):
         super().__init__()
@@ -268,19 +270,19 @@ class CausalSelfAttention(nn.Module):
 
 
 def logits_of(model: nn.Module, input_ids: Tensor, **inputs: Any) -> Tensor:
-    """The logits of any causal language model: a tensor, or an object with ``.logits``.
+    """The logits of any causal language model: its output, or ``.logits`` of its output.
 
     Args:
         model: called with ``input_ids`` and ``inputs``.
         input_ids: ``[B, T]`` token ids.
-        inputs: what else the model takes, an ``attention_mask`` for one.
+        inputs: further keyword arguments of the model, such as ``attention_mask``.
 
     Returns:
         ``[B, T, V]``.
 
     Raises:
-        TypeError: the model returned neither.
-        ValueError: it returned logits of other positions than those that it was given.
+        TypeError: the model returned neither a tensor nor an object with a tensor ``.logits``.
+        ValueError: the logits are not ``[B, T, V]``, one vector for each input token.
 
     >>> logits_of(nn.Embedding(10, 10), torch.tensor([[1, 2, 3]])).shape
     torch.Size([1, 3, 10])
@@ -293,7 +295,7 @@ def logits_of(model: nn.Module, input_ids: Tensor, **inputs: Any) -> Tensor:
             "[B, T, V] or an object with .logits"
         )
     if logits.shape[:2] != input_ids.shape:
-        virtual = _virtual_tokens(model)  # PEFT's prompts stand before the text, and are answered
+        virtual = _virtual_tokens(model)  # PEFT's come before the text, with logits of their own
         logits = logits[:, virtual:]
         if logits.shape[:2] != input_ids.shape:
             raise ValueError(
@@ -309,12 +311,12 @@ def _virtual_tokens(model: nn.Module) -> int:
 
 
 def is_adapted(part: nn.Module) -> bool:
-    """Whether a module is a layer of PEFT, which has its adapters on or off."""
+    """Whether a module is a layer of PEFT, whose adapters can be turned on and off."""
     return isinstance(getattr(type(part), "disable_adapters", None), property)
 
 
 def longest_text(model: nn.Module, at_most: int = 1024) -> int:
-    """Tokens that a model reads at once, if it says how many; or so many."""
+    """Most tokens that a model reads at once by its configuration, and no more than ``at_most``."""
     config: Any = getattr(model, "config", None)
     config = getattr(config, "get_text_config", lambda: config)()
     names = ("block_size", "max_position_embeddings", "n_positions")

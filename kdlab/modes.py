@@ -1,4 +1,4 @@
-"""Evaluation mode, for a while; and whose turn it is with a model, which has but one mode."""
+"""Evaluation mode for a while; and threads that take turns with a model, which has one mode."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from contextlib import contextmanager
 
 import torch.nn as nn
 
-USED: dict[int, list[int]] = {}  # by a part's id: by which thread, and how often over
+USED: dict[int, list[int]] = {}  # id of a module -> [thread that has it, its open turns]
 CHANGED = threading.Condition()
 
 
 @contextmanager
 def in_turn(*models: nn.Module) -> Iterator[None]:
-    """Waits until no other thread uses a part of these models in here, then keeps them to its end.
+    """Wait until no other thread has a turn with a part of these models; then hold the turn.
 
-    All of them at once: threads that wait for each other's models would wait for ever.
+    All models are taken at once: threads that wait for each other's models would wait for ever. A
+    thread that has the turn may take it again.
     """
     me = threading.get_ident()
     parts = {id(part): part for model in models for part in model.modules()}
@@ -37,9 +38,9 @@ def in_turn(*models: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def in_evaluation_mode(*models: nn.Module) -> Iterator[None]:
-    """Models in evaluation mode; after it, each of their parts has the mode that it had.
+    """Put models into evaluation mode; at the end, give each of their parts its earlier mode.
 
-    Another thread's step of training, or its evaluation, is waited for.
+    First wait until no other thread trains or evaluates a part of them.
 
     >>> model = nn.Sequential(nn.Dropout(), nn.Dropout().eval())
     >>> with in_evaluation_mode(model):

@@ -7,11 +7,11 @@ import torch.nn as nn
 
 from kdlab.config import TrainConfig
 
-FUSED = ("cpu", "cuda")  # devices on which AdamW is one kernel
+FUSED = ("cpu", "cuda")  # devices on which AdamW has a fused kernel
 
 
 def adamw(student: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW over what is trained of a student, with weight decay on its matrices."""
+    """AdamW over a student's trainable weights, with weight decay on matrices only."""
     parameters = [p for p in student.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": config.weight_decay},
@@ -23,9 +23,10 @@ def adamw(student: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
 
 
 def _in_one_pass(weight: nn.Parameter) -> bool:
-    """Whether AdamW's kernel, a tenth of the time and no copy of a weight, can be trusted with it.
+    """Whether AdamW's fused kernel can be trusted with a weight.
 
-    It takes no weights in pieces beside whole ones, and one with gaps in memory for one without.
+    The kernel takes a tenth of the time, and makes no copy of a weight. But it refuses sharded
+    weights beside whole ones, and treats a weight with gaps in memory as if it had none.
     """
     if type(weight) is not nn.Parameter or weight.device.type not in FUSED:
         return False

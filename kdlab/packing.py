@@ -1,8 +1,9 @@
-"""Several texts in a row of a batch, each as if it were alone: less padding, no other text seen.
+"""Several texts packed into a row, each read as if it were alone, to save padding.
 
 A packed row has ``position_ids`` that begin anew with each text. Most models of transformers, and
-:class:`kdlab.TinyGPT`, read from them where a text begins, and let no text see another. That is
-tried; a model that cannot, such as Mamba, whose state runs on, is refused.
+:class:`kdlab.TinyGPT`, infer from them where a text begins, and let no text see another. A
+model is tried before it reads packed rows, and is refused if it cannot keep texts apart. Mamba, for
+example, cannot: its state runs on from one text to the next.
 """
 
 from __future__ import annotations
@@ -30,16 +31,17 @@ __all__ = ["PackedRows"]
 class PackedRows(Dataset[dict[str, Tensor]]):
     """Rows of unequal length, packed into rows of one length.
 
-    What is left of a row is filled with a text of its own that counts nowhere. The first token of
-    a text never counts: what stands before it is another text.
+    The rest of a packed row is filled with token 0, as one more text whose labels do not count. The
+    first label of any text does not count either: the token before it belongs to another text.
 
     Args:
-        data: rows ``{"input_ids": [T], "labels": [T]}``, a :class:`kdlab.ChatDataset` for one; what
-            their ``attention_mask`` hides is left out.
-        block_size: tokens of each packed row.
+        data: rows ``{"input_ids": [T], "labels": [T]}``, such as a :class:`kdlab.ChatDataset`;
+            tokens that their ``attention_mask`` hides are left out.
+        block_size: number of tokens in each packed row.
 
     Raises:
-        ValueError: a row is longer than that, or has other fields.
+        ValueError: a row is longer than ``block_size``, has other fields, or has no token that its
+            ``attention_mask`` shows; or no row has a label that counts.
 
     >>> rows = [{"input_ids": torch.arange(n), "labels": torch.arange(n)} for n in (3, 5, 2)]
     >>> data = PackedRows(rows, 5)
@@ -94,8 +96,8 @@ class PackedRows(Dataset[dict[str, Tensor]]):
 
 
 def _fitted(lengths: list[int], size: int) -> list[list[int]]:
-    """Which rows share a block: the longest first, each where it leaves the least room."""
-    room: list[tuple[int, int]] = []  # sorted: what is left, and of which block
+    """The rows of each block, by best fit: longest first, each where it leaves the least room."""
+    room: list[tuple[int, int]] = []  # sorted: the room left, and the block's index
     blocks: list[list[int]] = []
     for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
         place = bisect_left(room, (lengths[i], -1))
@@ -108,12 +110,12 @@ def _fitted(lengths: list[int], size: int) -> list[list[int]]:
 
 
 def is_packed(data: Any) -> bool:
-    """Whether rows of a data set hold several texts each."""
+    """Whether any row of a data set holds several texts."""
     return any(map(_holds_packed, parts_of(data)))
 
 
 def _holds_packed(data: Any) -> bool:
-    """Rows are read until one holds several texts, or none if they have no positions."""
+    """Whether any row holds several texts; False as soon as a row has no ``position_ids``."""
     if isinstance(data, PackedRows):
         return True
     for i in range(len(data)):
@@ -127,10 +129,11 @@ def _holds_packed(data: Any) -> bool:
 
 @torch.no_grad()
 def check_packing(model: nn.Module) -> None:
-    """Raise ValueError if packed texts see each other in a model, or stand at other positions.
+    """Raise ValueError if packed texts see each other in a model, or get other positions.
 
-    The model is asked about two short texts, packed and alone. Taking ``position_ids`` is not
-    enough: GPT-OSS of transformers 5.23 makes its masks without them, and is refused.
+    The logits of a short text must be the same alone and behind either of two other texts. A model
+    that takes ``position_ids`` may still fail: GPT-OSS of transformers 5.23 makes its masks without
+    them, and is refused.
 
     >>> from kdlab import TinyGPT
     >>> check_packing(TinyGPT("tiny-student", vocab_size=8))

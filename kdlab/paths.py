@@ -1,4 +1,4 @@
-"""Which way the objective of a run is computed: without logits in full, or from logits; and why."""
+"""How the objective of a run is computed: on the linear path, without full logits, or the dense."""
 
 from __future__ import annotations
 
@@ -27,37 +27,38 @@ from kdlab.topk import TopK
 
 
 class Heads(NamedTuple):
-    """What is left out of the models' forward passes."""
+    """The heads that the linear path leaves out of the models' forward passes."""
 
     student: nn.Linear
-    teacher: nn.Linear | None  # None: it gives its likeliest tokens, or there is none
+    teacher: nn.Linear | None  # None: the teacher gives a TopK, or there is no teacher
 
 
 class ObjectivePath(NamedTuple):
-    """The way that was chosen."""
+    """The path that was chosen, with the models and the objective."""
 
-    student: nn.Module  # without what training wraps around it
+    student: nn.Module  # without the wrappers of training
     teacher: Teacher | None
     objective: Objective
     heads: Heads | None  # None on the dense path
-    said: str  # "linear", or "dense: " and why
-    entries: int | None  # of the teacher's logits; None if it gives none
+    said: str  # "linear" and, if Triton is wanted, whether it runs; or "dense: " and why
+    entries: int | None  # V of the teacher's logits; None if the teacher gives none
 
     def output(
         self, student: nn.Module, batch: dict[str, Tensor], num_items: Tensor, on_policy: bool
     ) -> ObjectiveOutput:
         """The objective on a micro-batch.
 
-        It is the only place where anything is shifted: position t meets the token at t + 1.
+        Labels are shifted here, not in the objective: what the models say at t meets the label at
+        t + 1.
 
         Args:
-            student: as it is trained.
-            batch: on its device.
-            num_items: what sums are divided by.
-            on_policy: whether the student wrote the text; then the KD loss alone counts.
+            student: the model as it is trained, with its wrappers.
+            batch: on the student's device.
+            num_items: the number that sums are divided by.
+            on_policy: whether the student wrote the text; the loss is then λ times the KD loss.
         """
         labels, objective, lam = batch["labels"][:, 1:], self.objective, self.objective.lam
-        # The teacher first: what it needs on its way is gone when the student keeps its own.
+        # The teacher first: its activations are freed before the student's are kept.
         left_out_head = None if self.heads is None else self.heads.teacher
         targets = targets_for(self.teacher, batch, left_out_head)
         if self.heads is None:
@@ -72,7 +73,7 @@ class ObjectivePath(NamedTuple):
             return output
         student_head, teacher_head = self.heads
         twin = linear_twin(objective)
-        assert isinstance(twin, LinearCombinedObjective)  # as when the path was chosen
+        assert isinstance(twin, LinearCombinedObjective)  # it was one when the path was chosen
         if on_policy:
             twin.form, twin.lam = "convex", 1.0
 
@@ -81,7 +82,7 @@ class ObjectivePath(NamedTuple):
 
         if student is self.student:
             hidden = hidden_of(ask, student_head)
-        else:  # what is compiled or data-parallel may answer with a copy
+        else:  # a compiled or data-parallel model may return a copy
             with left_out(student_head):
                 hidden = ask()
         hidden = hidden[:, :-1]
@@ -97,13 +98,14 @@ def choose_path(
     accelerator: Accelerator,
     wanted: bool,
 ) -> ObjectivePath:
-    """Linear, if both models can do without their heads and the objective without logits.
+    """The linear path if it is wanted and possible, else the dense path.
 
-    Both models are asked about one row, as they are, and then are as they were.
+    Both models are run on ``batch``, one row; afterwards they are unchanged.
 
     Raises:
-        ValueError: what a model says of a text depends on what comes later in it; or the objective
-            needs hidden states, and there are none.
+        ValueError: a model depends on what it must not see (:mod:`kdlab.causality`); the teacher's
+            ``head`` is neither an ``nn.Linear`` nor None; or the objective needs hidden states, and
+            the linear path is impossible or not wanted.
     """
     found, entries = _heads(student, teacher, objective, batch, accelerator, wanted)
     in_pieces_again(student)
@@ -126,9 +128,9 @@ def _heads(
     accelerator: Accelerator,
     wanted: bool,
 ) -> tuple[Heads | str, int | None]:
-    """The heads that the linear path leaves out; or, in words, why the dense one is taken.
+    """The heads that the linear path leaves out; or, in words, why the dense path is taken.
 
-    With it, how many logits the teacher gives at a position, if it gives any.
+    Returned with it: how many logits the teacher gives at a position, None if it gives none.
     """
     parts = [part for part in (student, teacher) if isinstance(part, nn.Module)]
     with in_evaluation_mode(*parts), unchanged(*parts):
@@ -185,7 +187,7 @@ def _heads(
 def targets_for(
     teacher: Teacher | None, batch: Mapping[str, Tensor], head: nn.Linear | None = None
 ) -> Tensor | TopK | None:
-    """What a teacher says about a batch, a constant; without its head, if one is left out."""
+    """A teacher's targets for a batch, without gradient; with ``head``, the input of that head."""
     if teacher is None:
         return None
     if head is not None:
@@ -207,7 +209,7 @@ def targets_for(
 
 
 def as_output(objective: Objective, output: Any) -> ObjectiveOutput:
-    """What an objective returned, if it is what one returns."""
+    """What an objective returned; ValueError unless it has the losses of an ObjectiveOutput."""
     terms = [getattr(output, name, None) for name in ("loss", "lm_loss", "kd_loss")]
     if not all(isinstance(term, Tensor) for term in terms[: 2 if terms[2] is None else 3]):
         raise ValueError(
@@ -219,16 +221,16 @@ def as_output(objective: Objective, output: Any) -> ObjectiveOutput:
 
 
 def in_pieces_again(model: nn.Module) -> None:
-    """FSDP leaves some weights whole after a forward pass without a backward pass."""
+    """Shard weights again that FSDP leaves whole after a forward pass without a backward pass."""
     for part in model.modules():
         if isinstance(part, FSDPModule):
             part.reshard()
 
 
 def check_averages(model: nn.Module) -> None:
-    """Refuse a model in pieces whose gradients would be added up where they should be averaged.
+    """Raise ValueError if PyTorch would sum the gradients of a sharded model, not average them.
 
-    PyTorch's own collective for CPUs, gloo, has done so without a word:
+    Tested on CPUs only: PyTorch's backend there, gloo, has done so without an error:
     https://github.com/pytorch/pytorch/issues/162338
     """
     weight = next((each for each in model.parameters() if isinstance(each, DTensor)), None)

@@ -1,4 +1,4 @@
-"""Pretrained models: from the Hugging Face hub, a folder or a GGUF, and their tokenizers."""
+"""Pretrained models and their tokenizers, from the Hugging Face hub, a folder or a GGUF file."""
 
 from __future__ import annotations
 
@@ -28,18 +28,19 @@ def load_both(
     """A causal language model with its tokenizer of transformers.
 
     Args:
-        name: on the hub, a folder, or a file of GGUF.
-        vocab_size: the first so many tokens, if not all.
-        dtype: of the weights.
-        options: for ``from_pretrained``, as transformers has them: ``{"device_map": "auto"}``
-            shares a model out over devices, ``{"quantization_config": {...}}`` quantises it.
+        name: a name on the hub, a folder, or a GGUF file.
+        vocab_size: how many tokens to keep, from the first on; None: all.
+        dtype: the dtype of the weights, by its name in torch.
+        options: for transformers' ``from_pretrained``: ``{"device_map": "auto"}`` distributes a
+            model over devices, ``{"quantization_config": {...}}`` quantises it.
 
     Raises:
-        ValueError: transformers is not installed, or refuses an option; the model is none, lacks
-            weights, or has fewer tokens.
+        ValueError: transformers is not installed, or refuses an option; an option sets the dtype;
+            model or tokenizer cannot be loaded; weights are missing; or the vocabulary cannot be
+            cut to ``vocab_size``.
     """
     if os.path.exists(os.path.expanduser(name)):
-        name = os.path.abspath(os.path.expanduser(name))  # adapters write down where their model is
+        name = os.path.abspath(os.path.expanduser(name))  # adapters save the path of their model
     tokenizer = tokenizer_of(name)
     from transformers import AutoModelForCausalLM
 
@@ -73,27 +74,27 @@ def load_both(
                 f"vocab_size {vocab_size} is more than the {entries_of(model)} entries of {name}"
             )
         tokenizer = _shortened(tokenizer, vocab_size)
-        model.resize_token_embeddings(vocab_size)  # the rest of its distribution is renormalised
+        model.resize_token_embeddings(vocab_size)  # its softmax is then over these alone
     return model.eval(), tokenizer
 
 
 @contextmanager
 def loading(name: str) -> Iterator[None]:
-    """Raise ValueError, in one sentence that names it, where something cannot be loaded."""
+    """Turn an error of loading into a ValueError of one sentence that names what was loaded."""
     try:
         yield
     except Exception as error:
         ours = isinstance(error, ImportError | SafetensorError | ValueError | RuntimeError)
-        if not (ours or type(error) is Exception):  # as tokenizers raises it
+        if not (ours or type(error) is Exception):  # the package tokenizers raises plain Exception
             raise
         first, _, rest = str(error).strip().partition("\n")
-        if first.endswith(":"):  # of weights that do not fit
+        if first.endswith(":"):  # a heading: the first misfit weight follows
             first += f" {rest.strip().partition(chr(10))[0]:.200}"
         raise ValueError(f"{name} cannot be loaded: {first}") from error
 
 
 def _place(name: str) -> tuple[str, dict[str, Any]]:
-    """What transformers calls a model by, and the file in it if it is a GGUF."""
+    """A model's name or folder for transformers, and the option that names a GGUF file in it."""
     if not name.endswith(".gguf"):
         return name, {}
     folder, file = os.path.split(name)
@@ -101,7 +102,7 @@ def _place(name: str) -> tuple[str, dict[str, Any]]:
 
 
 def tokenizer_of(name: str, vocab_size: int | None = None) -> Any:
-    """The tokenizer of transformers that goes with a model; of all tokens, or of the first."""
+    """A model's tokenizer from transformers, with all tokens or the first ``vocab_size``."""
     try:
         from transformers import AutoTokenizer
     except ImportError:
@@ -133,9 +134,9 @@ def _shortened(tokenizer: Any, vocab_size: int) -> Any:
 
 
 def check_same_tokens(student: Any, teacher: Any, texts: list[str]) -> None:
-    """Raise ValueError if two tokenizers of transformers have other tokens, or other ids.
+    """Raise ValueError if two tokenizers of transformers differ in a token or in its id.
 
-    A warning is given if they have the same tokens and write one of the texts in others of them.
+    If all tokens and ids agree, but one of the texts is divided differently, a warning is given.
     """
     ours, theirs = student.get_vocab(), teacher.get_vocab()
     odd = sorted(token for token in ours | theirs if ours.get(token) != theirs.get(token))
@@ -157,17 +158,17 @@ def check_same_tokens(student: Any, teacher: Any, texts: list[str]) -> None:
 
 
 def entries_of(model: nn.Module) -> int:
-    """Entries of a model's vocabulary, those included that no token has."""
+    """Entries of a model's vocabulary, including those that belong to no token."""
     config: Any = model.config
     entries: int = getattr(config, "get_text_config", lambda: config)().vocab_size
     return entries
 
 
 def with_less_memory(model: nn.Module) -> None:
-    """Let a model of transformers compute its activations again, instead of keeping them.
+    """Switch on gradient checkpointing: activations are recomputed in the backward pass, not kept.
 
     Raises:
-        ValueError: the model cannot.
+        ValueError: the model does not support it.
     """
     if not getattr(model, "supports_gradient_checkpointing", False):
         raise ValueError(f"{type(model).__name__} has no gradient checkpointing; leave it out")
@@ -181,22 +182,22 @@ def with_less_memory(model: nn.Module) -> None:
 
 
 def unpacked() -> dict[str, Any]:
-    """Options that give a GGUF's model plain weights, which can be trained, copied and saved."""
+    """Options that load a GGUF file as plain weights, which can be trained, copied and saved."""
     import transformers
 
     if hasattr(transformers, "GgufConfig"):
         return {"quantization_config": transformers.GgufConfig(dequantize=True)}
-    return {}  # before there was a choice, they were plain
+    return {}  # older versions always load plain weights
 
 
 def shortened(tokenizer: Tokenizer, vocab_size: int) -> Tokenizer:
-    """A byte-level BPE tokenizer with the first tokens of another's vocabulary, ids unchanged.
+    """A byte-level BPE tokenizer cut to its first ``vocab_size`` tokens, with the same ids.
 
-    Merges were learned one after the other: those that make the first tokens need no later one. Any
-    text can still be written, in more tokens than before.
+    Merges are learned one after the other, so those that make the first tokens need no later token.
+    Any text can still be encoded, in as many tokens as before or more.
 
     Raises:
-        ValueError: the tokenizer is no BPE, or a byte or a special token would be lost.
+        ValueError: the tokenizer is not BPE, or a byte or a special token would be lost.
     """
     state = json.loads(tokenizer.to_str())
     model = state["model"]

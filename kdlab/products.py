@@ -1,8 +1,9 @@
 """Products with the weight of a head: in any precision, whole or in pieces over processes.
 
-A weight that FSDP shards by its rows is whole nowhere: each process in turn shows some of its
-rows to the others, all multiply by them, and forget them. The gradient goes back part by part, each
-to the process that holds those rows. So all processes must ask for the same products in turn.
+A weight that FSDP shards by its rows is never whole on any process. Each process in turn sends some
+of its rows to the others; all multiply by these rows, then discard them. The gradient goes back in
+parts, each to the process that holds those rows. All processes must therefore ask for the same
+products in the same order.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributed.tensor import DTensor, Partial, Shard
 
-ROWS = 8192  # of a head that are cast to another precision, or shown to others, at once
+ROWS = 8192  # rows of a head that are cast, or sent to other processes, at once
 
 
 def project(hidden: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -> None:
@@ -30,7 +31,7 @@ def project(hidden: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) ->
 
 
 def projected(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """The same as a new tensor, in the precision of the hidden states."""
+    """hidden · weightᵀ + bias as a new tensor, in the dtype of the hidden states."""
     if bias is not None:
         bias = bias.to(hidden.dtype)
     if not in_rows(weight):
@@ -48,9 +49,9 @@ def add_to_hidden(gradient: Tensor, weight: Tensor, out: Tensor) -> None:
 def add_to_weight(
     gradient: Tensor, hidden: Tensor, weight: Tensor, out: Tensor, *, anew: bool = False
 ) -> None:
-    """out += gradientᵀ · hidden; of a weight in pieces, summed over the processes, its own rows.
+    """out += gradientᵀ · hidden; with ``anew``, ``out`` of a whole weight is overwritten.
 
-    Anew, a weight that is whole is overwritten.
+    For a weight in pieces, ``out`` has this process's rows of a sum over the processes.
     """
     hidden = hidden.to(gradient.dtype)
     if not in_rows(weight):
@@ -65,7 +66,10 @@ def add_to_weight(
 
 
 def operand_dtype(weight: Tensor, out: Tensor) -> torch.dtype:
-    """On a GPU, heads in half precision are multiplied as they are, for its tensor cores."""
+    """The dtype to multiply in: the weight's if that is half precision on a GPU, else ``out``'s.
+
+    A GPU's tensor cores multiply in half precision.
+    """
     return weight.dtype if out.is_cuda and weight.dtype.itemsize == 2 else out.dtype
 
 
@@ -78,7 +82,7 @@ def _multiply(a: Tensor, b: Tensor, out: Tensor, add: bool = False) -> None:
 
 
 def _parts(weight: Tensor, dtype: torch.dtype) -> Iterator[tuple[slice, Tensor]]:
-    """The whole weight; or, where it must be cast or fetched, a part of its rows at a time."""
+    """Rows of a weight, cast: all at once, or a part at a time if they must be cast or fetched."""
     if in_rows(weight):
         local, group = weight.to_local(), weight.device_mesh.get_group()
         for owner, rows, held in _pieces(weight):
@@ -99,14 +103,14 @@ def _parts(weight: Tensor, dtype: torch.dtype) -> Iterator[tuple[slice, Tensor]]
 
 
 def in_rows(weight: Tensor) -> TypeGuard[DTensor]:
-    """Whether a weight is sharded by its rows over the processes of one group, as FSDP does it."""
+    """Whether a weight is in pieces: sharded by rows over one group of processes, as by FSDP."""
     if not isinstance(weight, DTensor) or weight.device_mesh.ndim != 1:
         return False
     return tuple(weight.placements) == (Shard(0),)
 
 
 def as_many(number: int, *weights: Tensor) -> int:
-    """The largest number of all processes that hold one of these weights in pieces."""
+    """``number``; if one of the weights is in pieces, the largest of its processes' numbers."""
     for weight in weights:
         if in_rows(weight):
             most = torch.tensor(number, device=weight.to_local().device)
@@ -116,14 +120,14 @@ def as_many(number: int, *weights: Tensor) -> int:
 
 
 def own_part(weight: Tensor) -> Tensor:
-    """What this process holds of a weight: all of it, unless it is in pieces."""
+    """The rows of a weight that this process holds: all of them, unless it is in pieces."""
     return weight.to_local() if in_rows(weight) else weight
 
 
 def gradient_of(weight: Tensor, part: Tensor) -> Tensor:
-    """The gradient that this process has of a weight, as that of the weight.
+    """The gradient of a weight, given the part of it that this process holds.
 
-    It is the mean over the processes, as that of data parallelism is.
+    For a weight in pieces it is the mean over the processes, as in data parallelism.
     """
     if not in_rows(weight):
         return part
@@ -135,11 +139,11 @@ def gradient_of(weight: Tensor, part: Tensor) -> Tensor:
 
 
 def gathered(weight: Tensor) -> Tensor:
-    """A weight that is sharded over processes, whole; any other as it is."""
+    """A weight that is sharded over processes, made whole; any other weight as it is."""
     if not isinstance(weight, DTensor):
         return weight
     mesh = weight.device_mesh
-    whole = weight.full_tensor(grad_placements=[Partial()] * mesh.ndim)  # gradients are added up
+    whole = weight.full_tensor(grad_placements=[Partial()] * mesh.ndim)  # sums gradients
     scaled: Callable[[Tensor, float], Tensor] = _ScaledGradient.apply
     return scaled(whole, 1 / mesh.size())
 
@@ -156,9 +160,9 @@ class _ScaledGradient(torch.autograd.Function):
 
 
 def _pieces(weight: DTensor) -> Iterator[tuple[int, slice, slice | None]]:
-    """Who holds which rows; and where among its own this process has them, if it has."""
+    """For each block of rows: the owner, its slice, and its slice of our own rows if we own it."""
     mesh = weight.device_mesh
-    width = math.ceil(len(weight) / mesh.size())  # as torch.chunk shares them out
+    width = math.ceil(len(weight) / mesh.size())  # rows per process, as torch.chunk divides them
     for owner in range(mesh.size()):
         begin, end = owner * width, min((owner + 1) * width, len(weight))
         for start in range(begin, end, ROWS):

@@ -1,8 +1,9 @@
-"""Conversations that come with every Python, and a task whose answers a program knows.
+"""Conversations that come with every Python, and a task whose answers are computed.
 
 ``pydocs-qa`` asks what the standard library's functions, methods and classes do; the answers are
-their own docstrings' first sentences. ``reckoning`` asks about weekdays, months, units and letters,
-each with one short right answer, so that even a small student's accuracy can be measured.
+the first sentences of their docstrings. ``reckoning`` asks about weekdays, months, units and
+letters. Each of its questions has one short right answer, so that even a small student's accuracy
+can be measured.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ __all__ = ["pydocs_qa", "reckoning"]
 
 
 def _conversation(*said: str, kind: str = "") -> Conversation:
-    """What a user and an assistant say in turn."""
+    """A conversation of what a user and an assistant say in turn."""
     roles = ("user", "assistant") * (len(said) // 2)
     messages = [{"role": role, "content": each} for role, each in zip(roles, said, strict=True)]
     return Conversation(tuple(messages), kind=kind)
@@ -33,9 +34,9 @@ def _conversation(*said: str, kind: str = "") -> Conversation:
 
 
 def pydocs_qa() -> Examples:
-    """Questions about Python's standard library, with what its docstrings answer; cached.
+    """Questions about Python's standard library, answered by its documentation; cached.
 
-    A conversation has one question, or two where the second one is about the arguments.
+    A conversation has one question. A function of one to four arguments gets a second, about them.
 
     >>> found = {each.prompt[0]["content"]: each for each in pydocs_qa().conversations}
     >>> found["What does `os.path.commonpath` return?"].messages[1]["content"]
@@ -43,14 +44,14 @@ def pydocs_qa() -> Examples:
     """
     path = cache_dir() / "examples" / f"pydocs-qa-{platform.python_version()}.json"
     if not path.exists():
-        with whole_or_not_at_all(path) as partial:  # refused before the work, not after
+        with whole_or_not_at_all(path) as partial:  # if unwritable, fails before the work
             partial.write_text(json.dumps(list(_asked())), encoding="utf-8")
     read = json.loads(path.read_text(encoding="utf-8"))
     return Examples("pydocs-qa", tuple(_conversation(*said) for said in read))
 
 
 def _asked() -> Iterator[list[str]]:
-    """What is said in each conversation, in turn."""
+    """The texts of each conversation: a question, its answer, and so on."""
     known = set()
     for module, tree in standard_library():
         if module.startswith("_") or "._" in module or module == "ntpath":
@@ -66,7 +67,7 @@ Node = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def _named(tree: ast.Module | ast.ClassDef, prefix: str) -> Iterator[tuple[str, Node]]:
-    """The public functions, classes and methods, by their full names."""
+    """The full name and the syntax node of each public function, class and method."""
     for node in tree.body:
         if isinstance(node, Node) and not node.name.startswith("_"):
             name = f"{prefix}.{node.name}"
@@ -96,7 +97,7 @@ def _about(name: str, node: Node) -> list[str] | None:
 
 
 def _first_sentence(docstring: str) -> str | None:
-    """A docstring's first sentence on one line, if it is one and is short."""
+    """A docstring's first sentence, on one line; None if it is too long or seems no sentence."""
     paragraph = " ".join(docstring.partition("\n\n")[0].split())
     sentence = re.split(r"(?<=[.!])\s", paragraph, maxsplit=1)[0].rstrip(" .:;,")
     wordy = len(sentence.split()) >= 3 and re.match(r"[A-Z][a-z]", sentence)
@@ -157,23 +158,23 @@ KINDS: dict[str, Callable[[random.Random], tuple[str, str]]] = {
     "units": _a_unit,
     "counting": _a_count,
 }
-"""Kinds of questions by name; each draws a question and its right answer."""
+"""Functions by kind of question; each draws a question and its right answer."""
 
 
 @checked
 def reckoning(
     number: int = 2000, *, seed: int = 0, kinds: Sequence[str] = tuple(KINDS)
 ) -> Examples:
-    """Short questions with one right answer, which a program computed: no two are the same.
+    """Short questions, each with one right answer that is computed; no two are the same.
 
     Args:
-        number: how many.
-        seed: of what is drawn.
-        kinds: of ``"weekdays"``, ``"months"``, ``"units"`` and ``"counting"``, which take turns; a
-            conversation's ``kind`` is its name.
+        number: number of questions.
+        seed: seed of the random draws.
+        kinds: some of ``"weekdays"``, ``"months"``, ``"units"`` and ``"counting"``, which take
+            turns; the ``kind`` of a conversation names its own.
 
     Raises:
-        ValueError: a kind is unknown, or has not so many different questions.
+        ValueError: ``number`` is below 1, or a kind is unknown or has too few different questions.
 
     >>> asked = reckoning(8).conversations[0]
     >>> asked.kind, asked.prompt[0]["content"], asked.answer

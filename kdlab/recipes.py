@@ -40,39 +40,39 @@ class Recipe:
     ValueError: unknown arm 'both'; known: lm, kd, combined
     """
 
-    corpus: str = "pydocs"  # as in load_corpus
-    train_fraction: float = 1.0  # of the training blocks, for the student
-    vocab_size: int | None = None  # tokens; None: the preset's, or all that the teacher has
+    corpus: str = "pydocs"  # the text to learn from, as in load_corpus
+    train_fraction: float = 1.0  # share of the training text that the student learns from
+    vocab_size: int | None = None  # entries to use; None: the preset's, or all of an hf: teacher
     teacher: str = "tiny-teacher"  # a name in PRESETS, or hf: and a Hugging Face causal LM
     teacher_steps: int = TEACHER_STEPS  # optimiser steps that a preset teacher is trained for
     teacher_file: str | None = None  # train from this top-k store instead of the live model
-    teacher_tail: bool = True  # what the store left out is one more token; if not, as if it were 0
-    teacher_texts: int | None = None  # blocks that the teacher writes, to train on in place of text
-    student: str = "tiny-student"  # in PRESETS, layers:n, shape:n or hf: see Ingredients.student
+    teacher_tail: bool = True  # keep the probability outside the top k as one token; False drops it
+    teacher_texts: int | None = None  # blocks that the teacher writes; they replace those of corpus
+    student: str = "tiny-student"  # in PRESETS, layers:n, shape:n, hf:name; see Ingredients.student
     arm: str = "combined"  # lm: labels; kd: teacher; combined: LM + λ·KD
     divergence: str = "forward_kl"  # a name in DIVERGENCES
-    temperature: float = 1.0  # of the KD term
+    temperature: float = 1.0  # T of the KD loss
     schedule: str = "constant"  # a name that make_schedule knows, for the combined arm
-    lam: float = 1.0  # λ: its start, its peak, or the share that ratio keeps
+    lam: float = 1.0  # λ at its start or its peak; for ratio, the share λ·KD / LM
     steps: int = 200  # optimiser steps of the student
-    batch_size: int = 16  # blocks in a step
-    learning_rate: float | None = None  # its peak; None: 2e-3, but 1e-4 for hf:, 5e-4 for adapters
+    batch_size: int = 16  # rows in a step: blocks or conversations
+    learning_rate: float | None = None  # the peak; None: 2e-3, 1e-4 for hf:, 5e-4 for adapters
     seed: int = 0  # of the student's first weights and of the order of its data
     eval_every: int | None = None  # steps between evaluations on the validation split
-    eval_blocks: int | None = None  # of that split, spread evenly over it; None: all
-    mixed_precision: str = "no"  # or bf16
+    eval_blocks: int | None = None  # rows of the validation split, spread evenly; None: all
+    mixed_precision: str = "no"  # no, or bf16: activations in bfloat16
     on_policy: float = 0.0  # share of steps on text that the student writes, with KD loss alone
-    prompt_tokens: int = 16  # kept of each block, before the student or the teacher goes on
-    data: str | None = None  # conversations to learn from, as in load_examples; not the corpus
-    block_size: int | None = None  # tokens of a block (None: 128); of a conversation, at most
-    packed: bool = False  # several conversations a block
+    prompt_tokens: int = 16  # tokens of each block that the student or the teacher continues
+    data: str | None = None  # conversations to learn from in place of corpus, as in load_examples
+    block_size: int | None = None  # tokens of a block (None: 128), or most tokens of a conversation
+    packed: bool = False  # put several conversations into a block
     new_tokens: int = 64  # most tokens of an answer that the student writes
     eval_answers: int = 100  # held-out questions that the student answers at the end
     accumulation: int = 1  # micro-batches of a step
     lora: int | None = None  # rank r of adapters on all linear layers, α = 2r; merged at the end
-    gradient_checkpointing: bool = False  # activations are computed twice instead of kept
+    gradient_checkpointing: bool = False  # compute activations twice instead of keeping them
     dtype: str = "float32"  # of the teacher, and of the student's weights under adapters
-    teacher_options: str | None = None  # for its from_pretrained, as JSON
+    teacher_options: str | None = None  # options of from_pretrained for the teacher, as JSON
 
     def __post_init__(self) -> None:
         if self.arm not in ARMS:
@@ -155,7 +155,7 @@ class Recipe:
             )
 
     def options_of_teacher(self) -> dict[str, Any]:
-        """What the teacher is loaded with."""
+        """``teacher_options`` as a dictionary; ValueError if they are not a JSON object."""
         try:
             options = json.loads(self.teacher_options or "{}")
         except json.JSONDecodeError as error:
@@ -165,7 +165,7 @@ class Recipe:
         return options
 
     def absolute(self) -> Recipe:
-        """The same with absolute paths, which say the same from any folder."""
+        """A copy in which all paths that exist are absolute: it means the same in any folder."""
         changes = {}
         for name in ("corpus", "data", "teacher", "student", "teacher_file"):
             value: str = getattr(self, name) or ""
@@ -179,7 +179,7 @@ class Recipe:
         return found
 
     def setting(self) -> Recipe:
-        """A copy with only what text and teacher depend on; the rest is as by default."""
+        """A copy with only the fields that text and teacher depend on; the rest are defaults."""
         names: tuple[str, ...] = (
             "corpus",
             "train_fraction",
@@ -193,12 +193,12 @@ class Recipe:
             "dtype",
             "teacher_options",
         )
-        if self.student.startswith("hf:"):  # its tokenizer is used
+        if self.student.startswith("hf:"):  # the tokenizer of such a student is used
             names = (*names, "student")
         return Recipe(**{name: getattr(self, name) for name in names})
 
     def objective(self) -> CombinedObjective:
-        """What the arm minimises."""
+        """The objective that the arm minimises."""
         if self.arm == "lm":
             return CombinedObjective(lam=0.0)
         T = self.temperature
@@ -207,17 +207,17 @@ class Recipe:
         return CombinedObjective(self.divergence, lam=self.lam, temperature=T)
 
     def train_config(self, **options: Any) -> TrainConfig:
-        """How the student is trained; the options are those that do not change what it learns."""
+        """How the student is trained; ``options`` are further fields that change no result."""
         shared = {f.name for f in fields(TrainConfig)} & {f.name for f in fields(Recipe)}
         values = {name: getattr(self, name) for name in shared}
         if self.data is not None:
-            values["prompt_tokens"] = None  # what is asked is the prompt
+            values["prompt_tokens"] = None  # a prompt is all before the last answer
         else:
-            values["new_tokens"] = None  # to the end of a block
+            values["new_tokens"] = None  # up to the end of the block
         return TrainConfig(**values, **options)
 
     def lambda_schedule(self) -> LambdaSchedule:
-        """λ over the steps. The planned falls end at 0, the exponential at λ/100."""
+        """λ over the steps: linear, cosine, warmup_stable_decay end at 0; exponential, at λ/100."""
         if self.arm != "combined":
             return make_schedule("constant", lam=self.objective().lam)
         lam, steps = self.lam, self.steps
@@ -246,7 +246,7 @@ def read_recipe(run: str | Path) -> Recipe:
 
     Raises:
         FileNotFoundError: the folder holds no run.
-        ValueError: the recipe is damaged, or of another version.
+        ValueError: the recipe is damaged, or has a field that this version does not know.
     """
     path = Path(run) / "recipe.json"
     found = read_record(path)

@@ -1,8 +1,8 @@
 """Records as JSON that every reader takes.
 
-Python writes infinity and what is no number as bare words, which are no JSON: other readers refuse
-the whole file. Here they are strings, named as protocol buffers name them in JSON, and numbers
-again when kdlab reads them.
+Python writes infinity and NaN as bare words, which are not JSON: other readers refuse the whole
+file. Here they are written as strings, with the names that protocol buffers use in JSON, and become
+numbers again when kdlab reads them.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ WORDS = {"Infinity": math.inf, "-Infinity": -math.inf, "NaN": math.nan}
 
 
 def to_json(value: Any, **options: Any) -> str:
-    """A record as a text of JSON.
+    """A record as JSON text.
 
     Args:
         value: dictionaries, lists and plain values.
-        options: as ``json.dumps`` has them.
+        options: those of ``json.dumps``.
 
     >>> to_json({"perplexity": math.inf, "step": 7})
     '{"perplexity": "Infinity", "step": 7}'
@@ -30,14 +30,14 @@ def to_json(value: Any, **options: Any) -> str:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """The one object in a file of JSON.
+    """The object in a JSON file.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no JSON, and where; or it holds something else.
+        ValueError: the file is not JSON (the error says where), holds no object, or is a folder.
     """
     try:
-        # Some editors of Windows begin a file with a mark, which is no JSON.
+        # Some editors on Windows begin a file with a byte-order mark, which is not JSON.
         found = json.loads(path.read_text(encoding="utf-8-sig"))
     except IsADirectoryError:
         raise ValueError(f"{path} is a folder, not a file of JSON") from None
@@ -49,7 +49,7 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def with_numbers(value: Any) -> Any:
-    """What was read of such a text, with its numbers.
+    """What was read from JSON text, with infinity and NaN as numbers again.
 
     >>> with_numbers({"perplexity": "Infinity", "step": 7})
     {'perplexity': inf, 'step': 7}
@@ -62,7 +62,7 @@ def with_numbers(value: Any) -> Any:
 
 
 def step_of(line: str) -> float:
-    """The step that a line of a run's metrics is of; infinity if it is no record.
+    """The step of a line of a run's metrics; infinity if the line is no record.
 
     >>> step_of('{"kind": "train", "step": 7}'), step_of("owls")
     (7, inf)

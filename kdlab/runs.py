@@ -67,21 +67,23 @@ def distill(
     Args:
         out: a folder for everything that the run writes.
         recipe: what to do.
-        checkpoint_every: optimiser steps between checkpoints; None keeps none but that of Ctrl-C.
-        resume: go on from the checkpoint in ``out``, if there is one; of a finished run, return
-            the summary. What the recipe reads may have been moved since. Without it, a run that
-            is finished or has a checkpoint is not replaced.
-        ingredients: the recipe's text and teacher, if they are at hand from another run.
-        device: ``"auto"`` or ``"cpu"``.
+        checkpoint_every: optimiser steps between checkpoints; None writes one after Ctrl-C only.
+        resume: go on from the checkpoint in ``out``, if there is one; if the run in ``out`` is
+            finished, return its summary. Files and folders that the recipe names may have been
+            moved since the run began. With ``resume=False``, a finished run or a checkpoint in
+            ``out`` is an error.
+        ingredients: text and teacher of a recipe with the same :meth:`kdlab.Recipe.setting`; None
+            makes or loads them.
+        device: ``"auto"``, which takes a GPU where there is one, or ``"cpu"``.
         progress: show a bar.
 
     Returns:
         The summary, as it was written to ``summary.json``.
 
     Raises:
-        ValueError: the run in ``out`` that is to be resumed has another recipe, ``out`` holds other
-            files, or a run that would be overwritten, the ingredients are of another recipe, the
-            corpus is unknown or has changed, or the teacher's file is of another corpus.
+        ValueError: the run to be resumed has another recipe; ``out`` holds a run that would be
+            replaced, or files that no run wrote; the ingredients are of another setting; the corpus
+            is unknown or has changed; or the teacher's file is of another corpus.
 
     >>> import tempfile
     >>> text = Path(tempfile.mkdtemp()) / "owls.txt"
@@ -92,14 +94,14 @@ def distill(
     >>> summary["teacher_params"] > summary["student_params"]
     True
     """
-    out = Path(out).absolute()  # the same folder, whatever the working folder is later
+    out = Path(out).absolute()  # stays the same if the working folder changes
     check_place(out, recipe)
     before = records_in(out)
     if not resume:
         check_unused(out)
     elif found := _finished(out, recipe, ingredients):
         return found
-    check_writable(out)  # before a teacher is trained, which takes its time
+    check_writable(out)  # before a teacher is trained, which takes long
     ingredients = ingredients or Ingredients.of(recipe, device=device, progress=progress)
     if ingredients.setting != recipe.setting():
         raise ValueError(
@@ -108,7 +110,8 @@ def distill(
     student = _student(recipe, ingredients)
     objective = recipe.objective()
     if recipe.student.startswith("hf:") and entries_of(student) != ingredients.vocab_size:
-        objective.match_vocab = "truncate"  # the tokens are the same; there are entries without one
+        # Both have the same tokens; one vocabulary has more entries that no token uses.
+        objective.match_vocab = "truncate"
     teacher: nn.Module | Teacher | None = ingredients.teacher
     if recipe.arm == "lm":
         teacher = None
@@ -132,7 +135,7 @@ def distill(
     history = trainer.fit(train, validation, resume=resume)
     tokens, rates = history.column("num_items"), history.column("tokens_per_second")
     pairs = zip(tokens, rates, strict=True)
-    seconds = sum(n / rate for n, rate in pairs if rate)  # a batch may be without labels
+    seconds = sum(n / rate for n, rate in pairs if rate)  # the rate is 0 if a step had no labels
 
     measured = history.eval[-1] if history.eval else {"kl_to_teacher": None}
     if measured["kl_to_teacher"] is None:  # the trainer had no live teacher to compare with
@@ -154,8 +157,8 @@ def distill(
         "agreement_top1": measured["agreement_top1"],
         "calibration_error": measured["calibration_error"],
         "tokens_per_second": sum(tokens) / seconds,
-        "seconds": seconds,  # of training, before an interruption and after it
-        "path": trainer.path,  # of the objective: linear, or dense and why
+        "seconds": seconds,  # of training, before and after interruptions
+        "path": trainer.path,  # how the objective was computed: linear, or dense and why
         "text_sha256": ingredients.text_sha256,
         "device": str(trainer.accelerator.device),
         "versions": versions(),
@@ -174,10 +177,10 @@ def distill(
 
 
 def _finished(out: Path, recipe: Recipe, ingredients: Ingredients | None) -> dict[str, Any] | None:
-    """The summary of the run in a folder, if it has come to its end.
+    """The summary of the run in a folder; None if there is no run, or it has not ended.
 
     Raises:
-        ValueError: it has another recipe, or was made of another text.
+        ValueError: the run has another recipe, or its text has changed.
     """
     if not (out / "recipe.json").exists():
         return None
@@ -196,7 +199,7 @@ def _finished(out: Path, recipe: Recipe, ingredients: Ingredients | None) -> dic
     if "text_sha256" in found and (name in BUILT_IN or Path(name).is_file()):
         text = ingredients and ingredients.text_sha256
         _check_text(out, recipe, found, text or text_of(recipe).sha256)
-    if begun != recipe.absolute():  # what it reads was moved
+    if begun != recipe.absolute():  # a file or folder of the recipe was moved
         write_recipe(out, recipe)
     return found
 
@@ -216,7 +219,7 @@ def _student(recipe: Recipe, ingredients: Ingredients) -> nn.Module:
 def _of_conversations(
     student: nn.Module, ingredients: Ingredients, recipe: Recipe
 ) -> dict[str, Any]:
-    """What became of the conversations, and what the student answers to held-out ones."""
+    """For the summary: how conversations became rows, and scores of answers to held-out ones."""
     train: Any = ingredients.train
     held_out: Any = ingredients.validation
     found: dict[str, Any] = {"examples": str(train.report)}
@@ -236,13 +239,14 @@ def evaluate_run(run: str | Path, *, device: str = "auto") -> Evaluation:
 
     Args:
         run: a folder that :func:`distill` wrote.
-        device: ``"auto"`` or ``"cpu"``.
+        device: ``"auto"``, which takes a GPU where there is one, or ``"cpu"``.
 
     Returns:
         Perplexities, mean KL, agreement and calibration.
 
     Raises:
-        FileNotFoundError: the folder holds no finished run, or what the run read is gone.
+        FileNotFoundError: the folder holds no finished run; or a file or folder that the run read
+            is no longer where the recipe says.
         ValueError: the text has changed since the run.
 
     >>> import tempfile
@@ -267,7 +271,7 @@ def evaluate_run(run: str | Path, *, device: str = "auto") -> Evaluation:
 
 
 def _check_text(run: str | Path, recipe: Recipe, summary: Mapping[str, Any], sha256: str) -> None:
-    """Raise ValueError if a run was made of another text, with other tokens and another teacher."""
+    """Raise ValueError if the text has changed since a run: its tokens and teacher would differ."""
     if summary.get("text_sha256") not in (None, sha256):
         raise ValueError(
             f"{recipe.data or recipe.corpus} is another text than when the run in {run} was made, "
@@ -290,21 +294,22 @@ class Chat:
     """
 
     student: nn.Module  # any causal language model
-    tokenizer: Any  # of transformers
+    tokenizer: Any  # of the transformers library
     said: list[dict[str, str]] = field(default_factory=list)  # messages, the oldest first
 
     @classmethod
     @checked
     def of(cls, run: str | Path, *, system: str | None = None, device: str = "auto") -> Chat:
-        """With the student and the tokenizer in a folder.
+        """A new conversation, with the student and the tokenizer that are in a folder.
 
         Args:
-            run: the folder, of a run or of any model of transformers.
-            system: what the assistant is told first.
-            device: ``"auto"`` or ``"cpu"``.
+            run: the folder of a finished run, or of a causal language model of transformers.
+            system: the system message, which the assistant reads first; None for none.
+            device: ``"auto"``, which takes a GPU where there is one, or ``"cpu"``.
 
         Raises:
-            FileNotFoundError: the folder holds no finished run.
+            FileNotFoundError: the folder holds neither a finished run nor a model.
+            ValueError: the folder holds no ``tokenizer.json``, or what it holds is damaged.
         """
         check_characters(system or "", "what the assistant is told")
         student = load_student(run).to(resolve_device(device))
@@ -313,10 +318,10 @@ class Chat:
 
     @checked
     def say(self, text: str, *, new_tokens: int = 256, temperature: float = 0.0) -> str:
-        """What the student answers; one that was trained on plain text continues the text.
+        """The student's answer, kept in ``said``; without a chat template it goes on with the text.
 
         Raises:
-            ValueError: the text is empty, or holds half of a character, a lone surrogate.
+            ValueError: the text is empty, or holds a lone surrogate, which is half of a character.
         """
         check_characters(text, "what is said")
         if not text:
@@ -345,17 +350,18 @@ def cache_teacher(
     device: str = "auto",
     progress: bool = False,
 ) -> TopKTeacher:
-    r"""Ask a recipe's teacher about the training split of its corpus, and keep its k best answers.
+    r"""Run a recipe's teacher over its training text; keep the k likeliest tokens per position.
 
     Args:
-        out: the file; ``Recipe(teacher_file=...)`` trains from it.
-        recipe: its corpus, teacher and temperature are used.
+        out: the file to write; ``Recipe(teacher_file=...)`` trains from it.
+        recipe: its text, its teacher (see :meth:`kdlab.Recipe.setting`) and its temperature are
+            used.
         k: tokens to keep at each position.
-        device: ``"auto"`` or ``"cpu"``.
+        device: ``"auto"``, which takes a GPU where there is one, or ``"cpu"``.
         progress: show a bar.
 
     Returns:
-        The teacher in the file.
+        A teacher that reads the file.
 
     Raises:
         ValueError: as :func:`kdlab.write_topk_store`.
@@ -382,7 +388,7 @@ def cache_teacher(
 
 
 def versions() -> dict[str, str]:
-    """What a result depends on besides the code."""
+    """The versions of Python and of the libraries that a result depends on."""
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,

@@ -17,11 +17,12 @@ def micro_batches(
     seed: int,
     steps: range,
 ) -> Iterator[list[int]]:
-    """Which rows a process takes, micro-batch by micro-batch.
+    """The numbers of the rows that a process takes, micro-batch by micro-batch.
 
-    The rows of a step depend on the seed and on the step alone, so that a run can go on from any
-    step, on any number of processes. Each epoch is a new order of the data; its rest, less than a
-    batch, is left out.
+    A step's batch is cut into ``parts`` micro-batches, of which a process takes every
+    ``processes``-th. The rows of a step depend on the seed and on the step alone, so that a run can
+    go on from any step, on any number of processes. Each epoch has a new order of the rows; the
+    last ones, which do not fill a batch, are left out.
     """
     width = batch_size // parts
     current, order = None, []

@@ -40,14 +40,14 @@ def save_student(model: nn.Module, folder: str | Path) -> None:
 def load_student(folder: str | Path) -> nn.Module:
     """The model in a folder that :func:`distill` wrote.
 
-    Its weights may be in shards, as ``Accelerator.save_model`` writes those of a large one.
+    Its weights may be in several files, as ``Accelerator.save_model`` writes a large model.
 
     Returns:
         A :class:`kdlab.TinyGPT` or a model of transformers, in float32 and in evaluation mode.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: it is damaged, or the folder holds the weights of two.
+        FileNotFoundError: the folder holds no finished run.
+        ValueError: the model is damaged, or the folder holds the weights of two models.
 
     >>> import tempfile
     >>> folder = tempfile.mkdtemp()
@@ -63,7 +63,7 @@ def load_student(folder: str | Path) -> nn.Module:
         )
     config = read_record(folder / "config.json")
     files = _weights_in(folder)
-    # A model draws its first weights, to be overwritten.
+    # A new model draws random weights, which are overwritten; the draws must leave no trace.
     with loading(str(folder)), kept_random_state():
         if "model_type" in config:  # of transformers
             from transformers import AutoModelForCausalLM
@@ -83,7 +83,7 @@ def load_student(folder: str | Path) -> nn.Module:
 
 
 def _weights_in(folder: Path) -> list[Path]:
-    """The file of a model's weights; or its shards, which an index names."""
+    """The file of a model's weights, or the shards that its index lists."""
     whole, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
     if not index.exists():
         return [whole]
@@ -100,7 +100,7 @@ def _weights_in(folder: Path) -> list[Path]:
 
 @checked
 def save_tokenizer(tokenizer: Any, folder: str | Path) -> None:
-    """Write a tokenizer, of transformers or of tokenizers, to a folder."""
+    """Write a tokenizer, of the package transformers or tokenizers, to a folder."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if hasattr(tokenizer, "save_pretrained"):
@@ -114,7 +114,7 @@ def load_tokenizer(folder: str | Path) -> Any:
     """The tokenizer in a folder that :func:`distill` wrote, as one of transformers.
 
     Raises:
-        ValueError: there is none, it is damaged, or transformers is not installed.
+        ValueError: the folder holds none, it is damaged, or transformers is not installed.
     """
     folder = Path(folder)
     if not (folder / "tokenizer.json").exists():

@@ -1,8 +1,8 @@
 """λ over the course of training.
 
-A schedule is stepped once per optimiser step, after it, as those of ``torch.optim`` are:
-``value`` is the λ of the step that comes next. A schedule with an end has it exactly after
-``steps`` steps, and stays there.
+Call a schedule's ``step`` once after each optimiser step, as with the schedules of ``torch.optim``:
+``value`` is the λ of the optimiser step that comes next. A schedule with an ``end`` reaches it
+exactly after its last step, and stays there.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Metric = float | tuple[float, float] | None
 class LambdaSchedule:
     """The base class of all schedules.
 
-    Subclasses give :attr:`value`, and override :meth:`step` if it takes more than counting.
+    Subclasses define :attr:`value`, and override :meth:`step` if they do more than count steps.
 
     >>> schedule = LinearLambda(1.0, 0.0, steps=4)
     >>> schedule.step()
@@ -39,28 +39,29 @@ class LambdaSchedule:
     """
 
     watches: str | None = None
-    """What :meth:`step` wants to be told, which is None, ``"gap"`` or ``"losses"``."""
+    """What :meth:`step` needs as its ``metric``: ``"gap"``, ``"losses"``, or None for nothing."""
 
     def __init__(self) -> None:
         self.step_count = 0
 
     @property
     def value(self) -> float:
-        """The λ to use for the next step."""
+        """The λ of the next optimiser step."""
         raise NotImplementedError
 
     def step(self, metric: Metric = None) -> None:
-        """Say that an optimiser step was taken.
+        """Count an optimiser step that was taken.
 
         Args:
-            metric: what the schedule watches. ``"gap"``: by how many nats the student's LM loss on
-                validation text is above its teacher's, None where it was not measured.
-                ``"losses"``: the LM loss and the KD loss of the step, the latter times T² if the
-                objective multiplies by it. A schedule that watches nothing ignores a float.
+            metric: what the schedule watches, or None if it was not measured at this step. For
+                ``"gap"``: the student's LM loss minus its teacher's, in nats, on validation text.
+                For ``"losses"``: the LM loss and the KD loss of the step, the latter times T² if
+                the objective multiplies by it. A schedule that watches nothing ignores a float.
 
         Raises:
-            ValueError: a whole number, such as the step's by mistake, was given to a schedule that
-                watches nothing.
+            ValueError: a schedule that watches nothing was given a whole number, which is probably
+                the number of the step; or a metric is not a number.
+            TypeError: the gap was given as a pair, or the losses not as a pair.
         """
         if self.watches is None and isinstance(metric, int):
             raise ValueError(
@@ -70,15 +71,15 @@ class LambdaSchedule:
         self.step_count += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """All that :meth:`load_state_dict` needs to go on from here, the options included."""
+        """All that :meth:`load_state_dict` needs to continue from here, including the options."""
         return dict(vars(self))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state that :meth:`state_dict` gave.
+        """Continue from a state that :meth:`state_dict` returned; its options replace these.
 
         Raises:
-            ValueError: the state is that of another kind of schedule, or lacks the number of the
-                step.
+            ValueError: the state has other entries than this schedule's, or its ``step_count`` is
+                not a whole number ≥ 0.
         """
         if state.keys() != vars(self).keys():
             raise ValueError(
@@ -97,7 +98,7 @@ class LambdaSchedule:
 
 
 class ConstantLambda(LambdaSchedule):
-    """λ stays what it is.
+    """λ stays the same at every step.
 
     Args:
         lam: λ ≥ 0.
@@ -148,16 +149,16 @@ class LinearLambda(LambdaSchedule):
         return self.between(self.step_count / self.steps)
 
     def between(self, fraction: float) -> float:
-        """λ when this fraction of the steps is taken, 0 ≤ fraction < 1."""
+        """λ after this fraction of the steps, 0 ≤ fraction < 1."""
         return self.start + (self.end - self.start) * fraction
 
 
 class CosineLambda(LinearLambda):
-    """λ goes from start to end along half a cosine: slowly, faster in the middle, slowly again.
+    """λ goes from start to end along half a cosine: slowly at both ends, faster in the middle.
 
     Arguments and errors are those of :class:`LinearLambda`.
 
-    Source: the learning-rate schedule of Loshchilov & Hutter 2017 (arXiv 1608.03983), for λ.
+    Source: Loshchilov & Hutter 2017 (arXiv 1608.03983), a learning-rate schedule; here for λ.
 
     >>> schedule = CosineLambda(1.0, 0.0, steps=4)
     >>> schedule.step()
@@ -170,7 +171,7 @@ class CosineLambda(LinearLambda):
 
 
 class ExponentialLambda(LinearLambda):
-    """λ goes from start to end by the same factor at each step.
+    """λ goes from start to end, multiplied by the same factor at each step.
 
     Args:
         start: λ of the first step, > 0.
@@ -178,7 +179,7 @@ class ExponentialLambda(LinearLambda):
         steps: optimiser steps from start to end, ≥ 1.
 
     Raises:
-        ValueError: a value is outside its range; 0 is no multiple of anything.
+        ValueError: a value is outside its range; 0 is, as no factor leads to 0 or away from it.
 
     >>> schedule = ExponentialLambda(1.0, 0.01, steps=2)
     >>> schedule.step()
@@ -198,14 +199,14 @@ class ExponentialLambda(LinearLambda):
 
 
 class WarmupStableDecayLambda(LambdaSchedule):
-    """λ rises in a line from 0 to its peak, stays there, and falls in a line to its end.
+    """λ rises linearly from 0 to its peak, stays there, and then goes linearly to its end.
 
     Args:
-        peak: the highest λ, ≥ 0.
-        end: λ after all steps and from then on, ≥ 0.
-        warmup_steps: optimiser steps from 0 to the peak; 0 begins at the peak.
-        stable_steps: optimiser steps at the peak.
-        decay_steps: optimiser steps from the peak to the end.
+        peak: λ after the warm-up, ≥ 0.
+        end: λ after the steps of all three phases and from then on, ≥ 0.
+        warmup_steps: optimiser steps from λ = 0 to the peak, ≥ 0; with 0, λ begins at the peak.
+        stable_steps: optimiser steps at the peak, ≥ 0.
+        decay_steps: optimiser steps from the peak to the end, ≥ 0.
 
     Raises:
         ValueError: a value is outside its range.
@@ -255,22 +256,26 @@ class PlateauLambda(LambdaSchedule):
     """λ falls when the student stops gaining on its teacher.
 
     A student that no longer gains is taken to have learned what it can from this teacher. From then
-    on the labels should count more, if there are enough of them. The schedule is told the gap after
-    each evaluation. It multiplies λ by ``factor`` when the gap has not shrunk by more than
-    ``threshold`` for more than ``patience`` evaluations. So a trainer refuses it without eval data,
-    without ``eval_every``, and with a :class:`kdlab.TopKTeacher`, which knows no eval data.
+    on the labels should count more, if there are enough of them. After each evaluation, the trainer
+    gives the schedule the gap: the student's LM loss minus the teacher's. An evaluation shows a
+    gain if the gap is more than ``threshold`` below that at the last gain; the first one always
+    does. After ``patience`` + 1 evaluations in a row without a gain, λ is multiplied by ``factor``
+    and the count starts again. A trainer refuses this schedule without eval data, without
+    ``eval_every``, and with a teacher that cannot be asked about eval data, such as a
+    :class:`kdlab.TopKTeacher`.
 
     Args:
-        start: λ to begin with, ≥ 0.
+        start: λ of the first step, ≥ 0.
         factor: what λ is multiplied by, 0 ≤ factor < 1.
-        patience: how many evaluations without a gain change nothing, ≥ 0; λ falls at the next.
-        threshold: the least gain that counts, in nats per position, ≥ 0.
-        minimum: λ does not fall below it, ≥ 0.
+        patience: evaluations in a row without a gain that leave λ as it is, ≥ 0; λ falls at the
+            next one.
+        threshold: a gain counts if it is larger than this, in nats per position, ≥ 0.
+        minimum: λ does not fall below this value, ≥ 0.
 
     Raises:
         ValueError: a value is outside its range.
 
-    Source: in the manner of ``torch.optim.lr_scheduler.ReduceLROnPlateau``, for λ.
+    Source: ``torch.optim.lr_scheduler.ReduceLROnPlateau``, a learning-rate schedule; here for λ.
 
     >>> schedule = PlateauLambda(1.0, factor=0.5, patience=0)
     >>> for gap in (0.9, 0.5, 0.5):
@@ -320,16 +325,18 @@ class PlateauLambda(LambdaSchedule):
 
 
 class RatioLambda(LambdaSchedule):
-    """λ follows the losses so that λ·KD stays near a set share of LM.
+    """λ follows the losses so that λ·KD stays near a given share of LM.
 
-    The losses enter as running means, and as plain numbers: no gradient flows through λ.
+    LM and KD are running means of the two losses. The losses enter as plain numbers, so no gradient
+    flows through λ.
 
     Args:
-        share: λ·KD divided by LM, ≥ 0, KD with its T². At 1 both terms are of the same size.
+        share: λ·KD divided by LM, ≥ 0; KD includes its T², if the objective multiplies by it. With
+            share 1 both terms of the loss have the same size.
         momentum: weight of the past in the running means, 0 ≤ momentum < 1; they look back about
             1 / (1 − momentum) steps.
         start: λ of the first step, before any loss is known, ≥ 0.
-        maximum: λ does not rise above it, ≥ 0; KD may go to 0.
+        maximum: λ computed from the losses stays at or below this value, ≥ 0, even if KD goes to 0.
 
     Raises:
         ValueError: a value is outside its range.
@@ -355,7 +362,7 @@ class RatioLambda(LambdaSchedule):
         self.start = _check_lambda("start", start)
         self.maximum = _check_lambda("maximum", maximum)
         self.momentum = _check_share("momentum", momentum)
-        self.lm_mean = self.kd_mean = 0.0  # weighted sums of the past; their ratio needs no divisor
+        self.lm_mean = self.kd_mean = 0.0  # not divided by the sum of weights: it cancels in λ
 
     @property
     def value(self) -> float:
@@ -385,11 +392,11 @@ SCHEDULES: dict[str, type[LambdaSchedule]] = {
     "plateau": PlateauLambda,
     "ratio": RatioLambda,
 }
-"""Every schedule by its name."""
+"""All schedules by name."""
 
 
 def make_schedule(name: str, **options: Any) -> LambdaSchedule:
-    """The schedule of that name with these options.
+    """Make a schedule from its name and its options.
 
     Args:
         name: constant, linear, cosine, exponential, warmup_stable_decay, plateau or ratio.
@@ -397,6 +404,7 @@ def make_schedule(name: str, **options: Any) -> LambdaSchedule:
 
     Raises:
         ValueError: the name is unknown, or an option is outside its range.
+        TypeError: the schedule has no option of that name, or lacks one that it needs.
 
     >>> make_schedule("linear", start=2.0, end=1.0, steps=10).value
     2.0
@@ -410,7 +418,7 @@ def make_schedule(name: str, **options: Any) -> LambdaSchedule:
 
 
 def _plain(name: str, loss: Any) -> float:
-    """A loss as a number, free of the graph that it may be attached to."""
+    """A loss as a plain number, detached from its graph if it has one."""
     return check_number(name, loss.detach() if hasattr(loss, "detach") else loss)
 
 

@@ -1,4 +1,4 @@
-"""Whether a chat template shows what is to be learned, and nothing of a tool's in between."""
+"""Checks that a chat template shows what is to be learned, without a tool's answers in between."""
 
 from __future__ import annotations
 
@@ -6,25 +6,29 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 THOUGHT = {"reasoning_content", "reasoning", "thinking"}
-"""Fields of what was thought before an answer; templates show one of them, or none."""
+"""Fields of a message for the thought before an answer; a template shows one of them, or none."""
 
 AFTER_THOUGHT = {"</think>": "<think>", "[/THINK]": "[THINK]"}
-"""What ends a thought inside of a content, and what begins it."""
+"""For thoughts within ``content``: the mark that ends a thought, and the mark that begins it."""
 
 
 class NotShown(ValueError):
-    """A template does not let see whose words are whose, or hides some."""
+    """A template does not show which words are whose, or leaves something out."""
 
 
 def check_shown(message: Mapping[str, Any], i: int, said: str, text: str, last: bool) -> None:
     """Raise NotShown if a template leaves out something of what is to be learned.
 
+    Only the last word of a content or thought is looked for, and the names of called functions.
+
     Args:
-        message: the assistant's.
-        i: its number.
-        said: what the template shows of it.
-        text: the whole conversation.
-        last: whether it is the assistant's last one. What was thought before that, templates drop.
+        message: a message of the assistant.
+        i: the index of the message, for the error.
+        said: the rendered text of this message; or, where the template marks turns in parts, of
+            all messages of the assistant.
+        text: the whole conversation as rendered.
+        last: whether it is the assistant's last message. Only its thought is checked, because
+            templates drop the earlier ones.
     """
     calls = [call.get("function", call) for call in message.get("tool_calls", [])]
     content = message.get("content", "")
@@ -51,7 +55,7 @@ def check_shown(message: Mapping[str, Any], i: int, said: str, text: str, last: 
 def with_other_results(
     messages: Sequence[Mapping[str, Any]], i: int, content: str
 ) -> list[Mapping[str, Any]]:
-    """Messages with another content in those of tools that follow message i."""
+    """The messages, with ``content`` in place of the tool results right after message i."""
     found = list(messages)
     for j in range(i + 1, len(found)):
         if found[j]["role"] != "tool":
@@ -61,5 +65,5 @@ def with_other_results(
 
 
 def _ends(said: Any, text: str) -> bool:
-    """Whether the last word of what is said stands in a text."""
+    """Whether a text contains the last word of ``said``; of a long word, its last 20 characters."""
     return "".join(str(said).split()[-1:])[-20:] in text

@@ -1,8 +1,8 @@
-"""Many runs that differ in one thing at a time, and what can be said of them.
+"""Many runs that differ in one thing at a time, and what can be concluded from them.
 
-One run shows what happened once. A :class:`Sweep` repeats each of its arms with several seeds. All
-arms use the same seeds: those with the same student and data begin with the same weights and read
-the same batches, and their *paired* differences are free of what a seed brings to both alike.
+One run shows what happened once. A :class:`Sweep` repeats each of its arms with several seeds, the
+same for all arms. Two arms with the same student and data then begin with the same weights and read
+the same batches, and their *paired* difference is free of what a seed does to both alike.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from kdlab.sweep_results import SweepResults, read_run
 __all__ = ["Sweep"]
 
 CURVE = ("step", "lm_loss", "kl_to_teacher")
-FINAL = {  # and what a run's summary calls it
+FINAL = {  # a measurement, and its name in a run's summary
     "perplexity": "eval_perplexity",
     "kl_to_teacher": "eval_kl_to_teacher",
     "reverse_kl_to_teacher": "eval_reverse_kl_to_teacher",
@@ -57,15 +57,16 @@ class Sweep:
     """Arms, each run with the same seeds.
 
     Args:
-        name: of the sweep, and of its file of results.
-        arms: what is run, by the name that tables and figures give it. The seed is replaced.
-        seeds: how often each is run.
-        prepare: called with the sweep before the first run, for what all of them need.
-        measure: called with a run's folder and its recipe, the seed included; what it returns joins
-            the results.
-        then: arms that depend on the results of the first ones.
-        run: what runs an arm: called with its specification, a seed and a folder, it returns
-            ``{"final": {...}, "curve": {...}}``. By default an arm is a recipe, and is distilled.
+        name: of the sweep and of its results.
+        arms: what is run, under the names that tables and figures show: without ``run``, a recipe
+            for each arm, whose seed is replaced.
+        seeds: how many times each arm is run, at least 1; the seeds are 0, 1, 2, …
+        prepare: called with the sweep before the first run, to make what all runs need.
+        measure: called with a run's folder and its recipe, the seed included; the numbers that it
+            returns join the run's measurements.
+        then: called with the results of these arms, returns further arms, which depend on them.
+        run: runs one arm: called with the arm's specification, a seed and a folder, it returns
+            ``{"final": {...}, "curve": {...}}``. By default the arm's recipe is distilled.
 
     >>> Sweep("of λ", {"λ = 1": Recipe(), "λ = 4": Recipe(lam=4.0)}, seeds=3).size
     6
@@ -91,11 +92,11 @@ class Sweep:
 
     @property
     def size(self) -> int:
-        """Runs, those of ``then`` not counted."""
+        """The number of runs, without those of ``then``."""
         return len(self.arms) * self.seeds
 
     def reduced(self, arms: Sequence[str], seeds: int = 1, **changes: Any) -> Sweep:
-        """Some of the arms, with fewer seeds and smaller recipes."""
+        """A smaller sweep: only these arms, with ``changes`` to their recipes, without ``then``."""
         chosen = {name: replace(self.arms[name], **changes) for name in arms}
         return replace(self, arms=chosen, seeds=seeds, then=None)
 
@@ -109,24 +110,24 @@ class Sweep:
         progress: bool = False,
         command: str = "",
     ) -> SweepResults:
-        """Run what is not done yet, and gather all of it.
+        """Run what has not been run yet, and gather the results of all runs.
 
         Args:
-            folder: for the runs, a folder each; a run that is finished there is not run again, and
-                one that was interrupted goes on from its checkpoint.
+            folder: holds a folder for each run. A run that is finished there is not run again; one
+                that was interrupted goes on from its checkpoint.
             jobs: runs at a time, each in a process of its own; 1 runs them in this process.
-            threads: of each run; by default the machine's cores, shared out.
+            threads: of PyTorch in each run; None: the number of cores divided by ``jobs``.
             progress: show a bar with an estimate of the end.
             command: the command that makes the results again; it is stored with them.
 
         Raises:
-            ValueError: the names of two arms differ in neither letters nor digits; jobs is
+            ValueError: two arms would share a folder, as ``a = 1`` and ``A: 1`` would; jobs is
                 below 1; or jobs is above 1 and a function of the sweep was defined in a notebook's
                 cell or at a prompt, from where no other process can import it.
 
         Warns:
-            UserWarning: a run of another specification, or of a text that has changed since, was
-                there; it is kept, under another name.
+            UserWarning: a folder held a run of another specification, or of a text that has changed
+                since; that run is kept, under another name.
         """
         if jobs < 1:
             raise ValueError(f"jobs must be at least 1, got {jobs}")
@@ -179,7 +180,7 @@ class Sweep:
                     for future in as_completed(futures):
                         future.result()
                         bar.update()
-                except BaseException:  # one failed, or Ctrl-C: what is not begun is not begun
+                except BaseException:  # a run failed, or Ctrl-C: begin no further run
                     pool.shutdown(wait=False, cancel_futures=True)
                     raise
                 return [future.result() for future in futures]
@@ -198,7 +199,7 @@ class Sweep:
 
 
 def kept_ingredients(recipe: Recipe) -> Ingredients:
-    """Its text and teacher, which a process keeps for the next run that has the same."""
+    """A recipe's text and teacher, which the process keeps for the next run with the same ones."""
     return _ingredients(recipe.setting())
 
 
@@ -208,10 +209,10 @@ def _ingredients(setting: Recipe) -> Ingredients:
 
 
 def _begin(threads: int) -> None:
-    """In a new worker, which is not to outlive the process that began it, killed or not."""
+    """Set up a new worker: its threads, and its end with its parent, even if that is killed."""
     torch.set_num_threads(threads)
     parent = parent_process()
-    assert parent is not None  # a worker has one
+    assert parent is not None  # a worker always has one
 
     def end_with_parent(sentinel: int) -> None:
         connection.wait([sentinel])
@@ -221,7 +222,7 @@ def _begin(threads: int) -> None:
 
 
 def _check_names(arms: Iterable[str]) -> None:
-    """Each arm has a folder to itself, also where a file system takes upper case for lower."""
+    """Raise ValueError if two arms share a folder, also on a file system that ignores case."""
     folders: dict[str, str] = {}
     for arm in arms:
         folder = slug(arm).casefold()
@@ -231,10 +232,10 @@ def _check_names(arms: Iterable[str]) -> None:
 
 
 def _make_what_is_shared(specs: Iterable[Any], progress: bool) -> dict[Recipe, str]:
-    """Trains the teachers that recipes name, if need be, and has them write their text.
+    """Train the teachers that recipes name, if need be, and let them write their texts.
 
     Returns:
-        Of each setting, the fingerprint of its text as it is now.
+        For each setting, the fingerprint of its text as it is now.
     """
     recipes = [spec for spec in specs if isinstance(spec, Recipe)]
     texts = {}
@@ -255,7 +256,7 @@ def _one(
     machine: dict[str, Any],
     texts: Mapping[Recipe, str],
 ) -> dict[str, Any]:
-    """A run; or, if it is done already with this specification and text, what was found."""
+    """Do a run; if it was done already with this specification and text, return its record."""
     path, identity = folder / "record.json", json.loads(to_json(_as_plain(spec)))
     text = texts[spec.setting()] if isinstance(spec, Recipe) else None
     if path.exists():
@@ -266,7 +267,7 @@ def _one(
         _set_aside(folder)
     if isinstance(spec, Recipe):
         spec = replace(spec, seed=seed)
-        kept_ingredients(spec)  # what is kept is not the time of one run
+        kept_ingredients(spec)  # not in the time of one run, as others use them too
     started = time.perf_counter()
     found = (sweep.run or _distilled)(spec, seed, folder)
     seconds = time.perf_counter() - started
@@ -300,7 +301,7 @@ def _distilled(recipe: Recipe, seed: int, folder: Path) -> dict[str, Any]:
 
 
 def _set_aside(folder: Path) -> None:
-    """Move what took its time, and is of another recipe, out of the way; nothing of it is lost."""
+    """Rename the folder of a run with another specification or text; nothing of it is lost."""
     names = (folder.with_name(f"{folder.name}.old-{n}") for n in count(1))
     kept = folder.rename(next(name for name in names if not name.exists()))
     warnings.warn(
@@ -311,13 +312,17 @@ def _set_aside(folder: Path) -> None:
 
 
 def _in_common(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Of dictionaries with the same keys, one; where they differ, what each says."""
+    """Merge dictionaries that have the same keys; values that differ are joined by ``and``."""
     values = {key: list(dict.fromkeys(each[key] for each in found)) for key in found[0]}
     return {k: v[0] if len(v) == 1 else " and ".join(map(str, v)) for k, v in values.items()}
 
 
 def _as_plain(spec: Any) -> Any:
-    """A recipe by the fields that are not as by default; anything else by what it is called."""
+    """What is recorded of an arm's specification.
+
+    A recipe: its fields that differ from the default, without the seed; another dataclass: all its
+    fields; anything else: its name, or itself if it has none.
+    """
     if isinstance(spec, Recipe):
         default = Recipe()
         fields = asdict(spec).items()

@@ -1,10 +1,10 @@
 """Rows of a table of Hugging Face, without the nulls that the table filled in.
 
-In a column of structs, each row gets the fields of all rows, and null where it had none: a call of
-one tool gets the arguments of all tools. A null that was really in the data looks the same, because
-the table does not keep which rows had a field. The two can be told apart in two cases. A column of
-JSON, as text or of the type ``Json``, is as it was written. And an argument that the row's
-``tools`` require (strict schemas require all) was there, even if it is null.
+In a column of structs, each row gets the fields of all rows, and null where the row lacked one: a
+call of one tool gets the arguments of all tools. A null that was really in the data looks the
+same, because the table does not keep which rows had a field. Filled-in and real nulls can be told
+apart in two cases. A column of JSON, as text or of the type ``Json``, is as it was written. And if
+the row's ``tools`` require an argument (strict schemas require all), a null given for it is real.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ def without_filled(row: Mapping[str, Any], features: Mapping[str, Any]) -> dict[
     """A row without the fields that its table may have filled in.
 
     Args:
-        row: of the table.
-        features: the table's own, by which structs are told from JSON.
+        row: a row of the table.
+        features: the table's ``features``, which tell structs from JSON.
 
     >>> call = {"name": "f", "arguments": {"x": None, "y": None}}
     >>> tool = {"name": "f", "parameters": {"type": "object", "required": ["x"]}}
@@ -34,7 +34,7 @@ def without_filled(row: Mapping[str, Any], features: Mapping[str, Any]) -> dict[
 def _told(
     value: Any, feature: Any, required: Mapping[str, Collection[str]], given: Collection[str] = ()
 ) -> Any:
-    """What a value has of its own; of nulls only the fields that were given."""
+    """A value whose structs have no null fields, except those in ``given``."""
     if isinstance(value, Mapping) and isinstance(feature, Mapping):
         name = value.get("name")
         asked = required.get(name, ()) if isinstance(name, str) else ()
@@ -55,7 +55,7 @@ def _required(tools: Any) -> dict[str, Collection[str]]:
         try:
             tools = json.loads(tools)
         except json.JSONDecodeError:
-            return {}  # what is wrong with it is said where it is read
+            return {}  # reported where the tools are read
     found = {}
     for tool in tools if isinstance(tools, list) else ():
         tool = tool.get("function") or tool if isinstance(tool, Mapping) else {}

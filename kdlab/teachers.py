@@ -1,13 +1,13 @@
-"""Where the teacher's distribution comes from: a model, a file that a model filled, or your own.
+"""Where the teacher's distribution comes from: a model, a file that a model filled, or your code.
 
-A teacher is anything with ``targets(batch)``: for the positions of a batch that have a next token
-it returns logits ``[B, T − 1, V]``, or the likeliest tokens as a :class:`TopK`. What else it may
-have is in :class:`Teacher`.
+A teacher is any object with ``targets(batch)``. For the positions of a batch that have a next
+token, it returns logits ``[B, T − 1, V]``, or the likeliest tokens as a :class:`TopK`.
+:class:`Teacher` lists what else a teacher may have.
 
 A full distribution over 50,000 tokens takes 200 kB a position. Its k likeliest tokens and the
-probability of all others together, the *tail*, take about four bytes times k; lab 4.3 shows what a
-student loses by it. :class:`TopKTeacher` reads such a file, so the teacher need run only once, or
-elsewhere.
+probability of all others together, the *tail*, take about 4k bytes; lab 4.3 shows what a student
+loses by this. :func:`write_topk_store` writes them to a file and :class:`TopKTeacher` reads it, so
+the teacher need run only once, or elsewhere.
 """
 
 from __future__ import annotations
@@ -64,18 +64,17 @@ __all__ = [
 
 
 class Teacher(Protocol):
-    """What a trainer asks for targets. Only :meth:`targets` is needed.
+    """What a trainer needs of a teacher. Only :meth:`targets` is required.
 
-    A trainer also uses, where they are there:
+    A trainer also uses these, if the teacher has them:
 
-    - ``head``: the ``nn.Linear`` that makes the logits. For the linear objective the trainer
-      bypasses it while it calls ``targets``, which then returns hidden states. None: there is none
-      to show.
-    - ``any_text``: False if the teacher knows one data set and nothing else. It is then not asked
-      about text of the student's own, nor for evaluations.
+    - ``head``: the ``nn.Linear`` that makes the logits, or None. For the linear objective the
+      trainer bypasses the head while it calls ``targets``, which then returns hidden states.
+    - ``any_text``: False if the teacher knows one data set and nothing else. The trainer then
+      leaves it out of evaluations, and refuses to train on text that the student wrote.
     - ``temperature``: at which its probabilities were taken; the objective must have the same.
     - ``to(device)``: called once, with the device of the run.
-    - ``fingerprint()``: a text by which a checkpoint knows its teacher again.
+    - ``fingerprint()``: a text that identifies the teacher in a checkpoint.
 
     >>> class Uniform:
     ...     def targets(self, batch):
@@ -85,18 +84,18 @@ class Teacher(Protocol):
     """
 
     def targets(self, batch: Mapping[str, Tensor]) -> Tensor | TopK:
-        """What it predicts after all but the last token of each row, without a gradient.
+        """The teacher's predictions after each token of a row but the last, without a gradient.
 
         Returns:
-            ``[B, T − 1, V]`` logits, or the likeliest tokens.
+            ``[B, T − 1, V]`` logits, or a :class:`TopK` for the positions ``[B, T − 1]``.
         """
 
 
 def as_teacher(teacher: Any) -> Teacher | None:
-    """A teacher as it is; a model, frozen, as a :class:`LiveTeacher`.
+    """Return a teacher, or None, as it is; freeze a model and return it as a :class:`LiveTeacher`.
 
     Raises:
-        TypeError: it is neither.
+        TypeError: ``teacher`` is neither a model nor an object with ``targets``.
     """
     if teacher is None or callable(getattr(teacher, "targets", None)):
         found: Teacher | None = teacher
@@ -110,14 +109,15 @@ def as_teacher(teacher: Any) -> Teacher | None:
 
 @checked
 class LiveTeacher(nn.Module):
-    """A model that teaches: frozen, in evaluation mode, and it stays so.
+    """A model as a teacher: it is frozen, and stays in evaluation mode.
 
     Args:
         model: any causal language model that :func:`kdlab.logits_of` can read. Its parameters are
             frozen in place.
 
     Raises:
-        ValueError: the model has an encoder, or sees what comes after a token.
+        ValueError: the model's configuration says that it has an encoder or sees later tokens; or
+            the model is on the device meta, without weights.
 
     >>> teacher = LiveTeacher(nn.Sequential(nn.Embedding(10, 4), nn.Dropout(), nn.Linear(4, 10)))
     >>> teacher.train().training
@@ -133,22 +133,22 @@ class LiveTeacher(nn.Module):
         self.eval()
 
     def train(self, mode: bool = True) -> LiveTeacher:
-        """Does nothing but return the teacher: dropout would make it contradict itself."""
+        """Stay in evaluation mode, whatever ``mode`` is: dropout would make the targets random."""
         return super().train(False)
 
     def to(self, *where: Any, **named: Any) -> LiveTeacher:
-        """Move the model as ``nn.Module.to`` does, unless it is spread out or quantised."""
+        """Move the model as ``nn.Module.to`` does, unless it is on several devices or quantised."""
         return self if stays(self.model) else super().to(*where, **named)
 
     @property
     def head(self) -> nn.Linear | None:
-        """The model's linear head, if it shows one."""
+        """The model's linear head; None if it has none that a trainer could bypass."""
         head = find_head(self.model)
         return head if isinstance(head, nn.Linear) else None
 
     @torch.no_grad()
     def forward(self, input_ids: Tensor, **inputs: Any) -> Tensor:
-        """Next-token logits ``[B, T, V]``, a constant, for token ids ``[B, T]``."""
+        """Next-token logits ``[B, T, V]``, without a gradient, for token ids ``[B, T]``."""
         return logits_of(self.model, input_ids, **inputs)
 
     def targets(self, batch: Mapping[str, Tensor]) -> Tensor:
@@ -157,27 +157,29 @@ class LiveTeacher(nn.Module):
         return logits[:, :-1]
 
     def fingerprint(self) -> str:
-        """A text by which a checkpoint knows its teacher again: of a part of each weight."""
+        """A text that identifies the teacher in a checkpoint: a hash of a sample of each weight."""
         return model_sha256(self.model, at_most=4096)
 
 
 @checked
 class TopKTeacher:
-    """A teacher in a file, for training: it knows the rows that it was asked about, and no others.
+    """A teacher in a file, for training: it knows the rows that the file has, and no others.
 
-    A row is found by what it holds. So the data may be shuffled, split, joined or padded
-    differently from what the file was written for.
+    A row is found by its content. So the training data may be some or all rows of the file, in any
+    order and padded in any way; rows that are packed together count as other rows.
 
     Args:
-        path: what :func:`write_topk_store` wrote.
-        data: if given, the data that will be trained on: all its rows must be in the file.
-        model: if given, the model that the store must be of.
-        tail: keep the mass of all other tokens as one more token's. If not, the k probabilities are
-            scaled up to sum to 1, as if the teacher ruled the others out. That is a bias; the
-            option is there to measure it.
+        path: a store that :func:`write_topk_store` or :func:`kdlab.write_served_store` wrote.
+        data: if given, the training data; all its rows must be in the file.
+        model: if given, the model whose predictions the store must hold. A store from a server
+            names no model, and is not checked against it.
+        tail: keep the tail, the mass of all other tokens, as the mass of one more token. With
+            ``tail=False`` the k probabilities are scaled up to sum to 1, as if the teacher ruled
+            all other tokens out. This is a bias; the option serves to measure it.
 
     Raises:
-        ValueError: the file is no store, or it is of other data, another tokenizer or model.
+        ValueError: the file is not a store; or it was written for other data, another tokenizer or
+            another model.
 
     >>> import tempfile
     >>> ids = torch.arange(8)
@@ -225,7 +227,7 @@ class TopKTeacher:
 
     @property
     def bytes_per_position(self) -> int:
-        """What a position takes in the file."""
+        """The size of a position's record in the file."""
         return self.records.dtype.itemsize
 
     def targets(self, batch: Mapping[str, Tensor]) -> TopK:
@@ -236,7 +238,7 @@ class TopKTeacher:
         """
         device, (size, width) = batch["input_ids"].device, batch["input_ids"].shape
         records = np.zeros((size, width - 1), self.records.dtype)
-        records["log_tail"] = np.nan  # where no token follows: nothing may count it
+        records["log_tail"] = np.nan  # stays where no token follows: such a position must not count
         there = present(batch).cpu()
         for row, i in enumerate(self._rows_of(batch)):
             start, positions = int(self.table["start"][i]), int(self.table["positions"][i])
@@ -245,13 +247,14 @@ class TopKTeacher:
         return self._decoded(records).to(device)
 
     def read(self, rows: Tensor) -> TopK:
-        """The teacher's distributions for rows by their number, in the order of writing.
+        """The teacher's distributions for rows, given by number in the order of writing.
 
         Args:
-            rows: ``[B]``, of rows that are equally long.
+            rows: ``[B]``, the numbers of rows that all have the same length T.
 
         Returns:
-            Fields of shape ``[B, T − 1, ...]``, in float32; the k + 1 probabilities sum to 1.
+            Fields of shape ``[B, T − 1, ...]``, log-probabilities in float32. The k + 1
+            probabilities sum to 1, or are NaN where a server's teacher said nothing.
         """
         lines = self.table[rows.cpu().numpy()]
         records = [self.records[int(s) : int(s) + int(n)] for s, n in lines[["start", "positions"]]]
@@ -263,7 +266,7 @@ class TopKTeacher:
         log_tail = torch.from_numpy(records["log_tail"].astype(np.float32))
         if not self.tail:
             log_tail = torch.where(log_tail.isnan(), log_tail, -torch.inf)
-        # Half precision moved each probability a little; make them a distribution again.
+        # Half precision changed each probability a little; renormalise.
         buckets = torch.cat([log_probs, log_tail.unsqueeze(-1)], -1).log_softmax(-1)
         vocabulary = self.header["vocabulary"]
         return TopK(ids, buckets[..., :-1], buckets[..., -1], self.temperature, vocabulary)
@@ -281,7 +284,7 @@ class TopKTeacher:
         return [self.rows[key] for key in keys]
 
     def fingerprint(self) -> str:
-        """A text by which a checkpoint knows its teacher again."""
+        """A text that identifies the teacher in a checkpoint."""
         header = {key: self.header[key] for key in ("model", "k", "temperature", "positions")}
         return f"{header}, tail {self.tail}"
 
@@ -299,31 +302,32 @@ def write_topk_store(
     batch_size: int = 16,
     progress: bool = False,
 ) -> None:
-    """Ask a teacher about every position of a data set, and keep its k likeliest answers.
+    """Run a teacher over every position of a data set, and store its k likeliest next tokens.
 
-    The file appears under its name when it is complete. Until then it grows under another name in
-    the same folder, and the same call after an interruption goes on where it stopped. If the file
-    is complete, nothing is asked.
+    The file appears at ``path`` when it is complete. Until then it grows as ``path`` with
+    ``.partial`` added; after an interruption, the same call continues where the first one stopped.
+    If the file is complete already, the teacher runs on one row only, to be checked.
 
     Args:
-        teacher: any causal language model.
+        teacher: any causal language model, or a :class:`LiveTeacher`.
         data: rows ``{"input_ids": [T], ...}``, of any length.
         path: the file.
-        k: tokens to keep at each position, at most V.
+        k: tokens to keep at each position, at most the number of entries of the vocabulary.
         temperature: T > 0 of the softmax; the objective that reads the store must have the same.
-        vocabulary: take only this many entries of the teacher's vocabulary, the first, which it
-            shares with a student of a smaller one; their probabilities are renormalised.
-        batch_size: rows at a time.
+        vocabulary: use only the first ``vocabulary`` entries of the teacher's vocabulary, those
+            that a student with a smaller one shares; their probabilities are renormalised.
+        batch_size: rows in each forward pass.
         progress: show a bar.
 
     Raises:
-        TypeError: the teacher is no model.
-        ValueError: k, the temperature or the vocabulary is outside its range, the teacher is no
-            causal language model or its logits are NaN, or the path holds another store or
-            something else, which is not replaced.
+        TypeError: the teacher is not a model.
+        ValueError: ``k``, the temperature or the vocabulary is outside its range; the teacher is
+            not a causal language model, lets packed texts see each other, or has logits that are
+            NaN; or ``path``, or its ``.partial``, holds something else, which is not replaced.
 
-    A position takes ``4k + 2`` bytes with a vocabulary of up to 65,536, and ``k/8`` more for each
-    further bit of token id: 258 bytes at k = 64, 274 with 262,144 tokens. A row takes 28 more.
+    A position takes ``4k + 2`` bytes for a vocabulary of up to 65,536 entries, and ``k/8`` bytes
+    more for each further bit of the token ids: with k = 64, 258 bytes, or 274 for 262,144 entries.
+    Each row takes 28 bytes in addition, and the header of the file 4,096.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "teacher.topk"

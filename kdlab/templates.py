@@ -1,12 +1,13 @@
 """A conversation under a tokenizer's own chat template: its tokens, and which the assistant wrote.
 
-Where the template marks the assistant's words with ``{% generation %}``, its marks are taken. Where
-it does not, a conversation is rendered several times: up to where an answer begins, whole, and with
-another answer in its place. What the last two have in common, at the beginning and at the end, is
-not the assistant's.
+If the template marks the assistant's words with ``{% generation %}``, its marks are used. If not, a
+conversation is rendered several times: as a whole, up to where an answer begins, and up to where it
+ends. If those do not show the answer, two other answers are rendered in its place: what the two
+texts share, at the beginning and at the end, is not the assistant's, except for the token that ends
+the turn.
 
-The tokens are those of generation: an answer begins where the prompt's own tokens end, even where
-a tokenizer would have joined the end of one and the beginning of the other.
+The tokens are those of generation: the prompt is tokenized by itself and the answer follows, even
+where a tokenizer would join the prompt's end and the answer's beginning into one token.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ __all__ = ["ChatTemplate", "Encoded"]
 
 Messages = Sequence[Mapping[str, Any]]
 
-STAND_INS = ("Ayes", "Zno")  # in an answer's place: they share neither their first nor last letter
+STAND_INS = ("Ayes", "Zno")  # put in an answer's place; their first and last letters differ
 MARKS = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
 
 class Encoded(NamedTuple):
-    """The tokens of a conversation, and which of them the assistant wrote."""
+    """The tokens of a conversation, and for each whether the assistant wrote it, to be learned."""
 
     ids: list[int]
     written: list[bool]
@@ -38,10 +39,11 @@ class ChatTemplate:
     """A tokenizer of transformers with its chat template.
 
     Args:
-        tokenizer: with a template, unless only plain texts are to be encoded.
+        tokenizer: a tokenizer of transformers; it needs a chat template unless all conversations
+            are plain text.
 
     Raises:
-        ValueError: it is no tokenizer of transformers.
+        ValueError: ``tokenizer`` is no tokenizer of transformers.
 
     >>> from kdlab import Examples, train_chat_tokenizer
     >>> row = {"messages": [{"role": "user", "content": "Hi?"},
@@ -76,16 +78,16 @@ class ChatTemplate:
         *,
         prompt: bool = False,
     ) -> str:
-        """Messages as text; with ``prompt``, up to where the assistant begins to write."""
+        """Messages as text; with ``prompt``, the header of an assistant's message is added."""
         text: str = self.tokenizer.apply_chat_template(
             list(messages), tools=list(tools) or None, tokenize=False, add_generation_prompt=prompt
         )
         return text
 
     def prompt(self, messages: Messages, tools: Sequence[Mapping[str, Any]] = ()) -> str:
-        """What an assistant is to go on from, its own header included.
+        """The text that the assistant is to continue, with the header of the assistant's message.
 
-        If a template adds no header when it is asked to, what it puts before an answer is taken.
+        If the template adds no header when asked to, what it puts before an answer is used.
         """
         text = self.render(messages, tools, prompt=True)
         if text != self.render(messages, tools):
@@ -94,11 +96,11 @@ class ChatTemplate:
         return before[: _without_space(before, text)]
 
     def written(self, conversation: Conversation) -> tuple[str, list[tuple[int, int]]]:
-        """A conversation as text, and from where to where the assistant wrote: its ends included.
+        """A conversation as text, and the span of each answer to learn, its end tokens included.
 
         Raises:
-            ValueError: the template refuses the conversation, or does not show whose words are
-                whose.
+            ValueError: the template is missing, refuses the conversation, leaves out part of an
+                answer, or does not show which words are the assistant's.
         """
         messages, tools = conversation.messages, conversation.tools
         if conversation.plain:
@@ -119,7 +121,7 @@ class ChatTemplate:
         learned = [i for i in turns if conversation.learned(i)]
         try:
             text, spans = self._marked(messages, tools, len(turns))
-            if len(spans) > len(turns) == len(learned):  # of some turns in parts
+            if len(spans) > len(turns) == len(learned):  # some turns are marked in parts
                 shown = dict.fromkeys(turns, " ".join(text[start:end] for start, end in spans))
             else:
                 if len(spans) != len(turns):
@@ -145,9 +147,9 @@ class ChatTemplate:
     def _marked(
         self, messages: Messages, tools: Sequence[Mapping[str, Any]], turns: int
     ) -> tuple[str, list[tuple[int, int]]]:
-        """The text and the assistant's words as the template itself marks them, if it does.
+        """The text and the spans that the template marks as the assistant's; empty without marks.
 
-        A turn may be marked in parts, between which stands what a tool answered.
+        A turn may be marked in several parts, with a tool's result between them.
         """
         template = self.tokenizer.get_chat_template(None, list(tools) or None)
         if not MARKS.search(template):
@@ -166,7 +168,7 @@ class ChatTemplate:
             return text, [(start, end) for start, end in spans]
         parts: list[tuple[int, int]] = []
         for start, end in spans:
-            if parts and parts[-1][1] == start:  # an answer and its end, each with its marks
+            if parts and parts[-1][1] == start:  # an answer and its end, marked one by one
                 parts[-1] = parts[-1][0], end
             elif start < end:
                 parts.append((start, end))
@@ -175,7 +177,7 @@ class ChatTemplate:
     def _turn(
         self, text: str, messages: Messages, i: int, tools: Sequence[Mapping[str, Any]]
     ) -> tuple[int, int]:
-        """From where to where the assistant wrote message i."""
+        """The start and the end, in the text, of what the assistant wrote in message i."""
         asked = self._beginning(messages[:i], tools, prompt=True)
         answered = self._beginning(messages[: i + 1], tools)
         has_header = asked is not None and asked != self._beginning(messages[:i], tools)
@@ -206,9 +208,10 @@ class ChatTemplate:
         return start, end
 
     def _end_of(self, text: str, answered: str | None, calls: bool) -> int | None:
-        """Where a turn ends if the conversation up to it, as a text, is how the whole one begins.
+        """Where a turn ends, by ``answered``, the text up to and with that turn; None if unclear.
 
-        A call of a tool may end in another way than an answer, if at all.
+        It is clear if ``text`` begins with ``answered`` and the turn ends in an end token. A turn
+        that ``calls`` a tool may end in another way, if at all.
         """
         if answered is None:
             return None
@@ -221,7 +224,7 @@ class ChatTemplate:
     def _beginning(
         self, messages: Messages, tools: Sequence[Mapping[str, Any]], *, prompt: bool = False
     ) -> str | None:
-        """The first messages as text; None if the template wants more of them."""
+        """The first messages as text; None if there are none, or the template refuses them."""
         if not messages:
             return None
         try:
@@ -232,7 +235,7 @@ class ChatTemplate:
     def _around(
         self, messages: Messages, i: int, tools: Sequence[Mapping[str, Any]]
     ) -> tuple[str, str]:
-        """What the template writes before an answer and after it, whatever the answer is."""
+        """What the template writes before and after an answer, whatever it is, as message i."""
         i %= len(messages)
         texts = []
         for stand_in in STAND_INS:
@@ -249,23 +252,23 @@ class ChatTemplate:
 
     @cached_property
     def ends(self) -> re.Pattern[str]:
-        """What ends a turn of the assistant: its tokens, with the space around them."""
+        """A pattern for the end of the assistant's turn: end tokens and the space around them."""
         return re.compile(rf"\s*{self._any_end}\s*")
 
     @cached_property
     def _any_end(self) -> str:
-        """One or more tokens that end a turn, as a pattern."""
+        """A pattern for one or more end tokens; it never matches if there are none."""
         special = sorted(map(re.escape, self.end_tokens), key=len, reverse=True)
         return rf"(?:{'|'.join(special)})+" if special else "(?!)"
 
     @cached_property
     def end_tokens(self) -> list[str]:
-        """The tokens at which the assistant's text ends, by the template and by the tokenizer."""
+        """The tokens that end the assistant's turn: ``eos_token``, and those of the template."""
         found = [self.tokenizer.eos_token] if self.tokenizer.eos_token else []
         asked, answer = ({"role": role, "content": "?"} for role in ("user", "assistant"))
         try:
             _, after = self._around([asked, answer], 1, ())
-        except Exception:  # no template, or one for other conversations
+        except Exception:  # no template, or it refuses this conversation
             return found
         added = [token.content for token in self._added]
         after = after.lstrip()
@@ -276,15 +279,15 @@ class ChatTemplate:
 
     @cached_property
     def end_ids(self) -> list[int]:
-        """The ids of the tokens at which the assistant's text ends."""
+        """The ids of the tokens that end the assistant's turn."""
         return [self.tokenizer.convert_tokens_to_ids(token) for token in self.end_tokens]
 
     def _with_end(self, text: str, end: int) -> int:
-        """Where a turn ends with the tokens that end it, but with nothing after those."""
+        """``end`` of a turn, moved to just after the turn's end tokens if there are any."""
         if not text[:end].rstrip().endswith(tuple(self.end_tokens)):
             following = re.compile(rf"\s*{self._any_end}").match(text, end)
             return following.end() if following else end
-        # Of several ends with space between them, as "<|end|>\n<|endoftext|>", the first.
+        # Of several ends with space between them, as in "<|end|>\n<|endoftext|>", take the first.
         trailing = re.search(rf"({self._any_end})(?:\s+{self._any_end})*\s*$", text[:end])
         return trailing.end(1) if trailing else end
 
@@ -294,32 +297,32 @@ class ChatTemplate:
 
     @cached_property
     def _added(self) -> list[Any]:
-        """The tokens that a text is read for before it is divided; mistral-common has none."""
+        """Added tokens, which are found in a text before it is split; mistral-common has none."""
         found = self.tokenizer.added_tokens_decoder
         return [*found.values()] if isinstance(found, Mapping) else []
 
     def special_in(self, conversation: Conversation) -> str:
-        """A special token that a message holds as text, and that reads as itself; or nothing."""
+        """A special token that a message contains as text and that is encoded as one; or empty."""
         said = [str(message.get("content", "")) for message in conversation.messages]
         return next((t for t in self._special for text in said if t in text), "")
 
     # --- tokens ---
 
     def encode(self, conversation: Conversation) -> Encoded:
-        """The tokens of a conversation, and which of them the assistant wrote.
+        """The tokens of a conversation, and for each whether the assistant wrote it, to be learned.
 
-        Its first token counts as nobody's: nothing predicts it. If the template does not end
-        the last answer, the tokenizer's end of text is added.
+        The first token never counts: no token before it predicts it. If the text ends in an answer
+        to learn that has no end token, the tokenizer's ``eos_token`` is added.
 
         Raises:
-            ValueError: the template refuses the conversation, does not show whose words are whose,
-                or nothing ends an answer.
+            ValueError: the template refuses the conversation, or does not show which words are the
+                assistant's; or no token ends the last answer.
         """
         text, spans = self.written(conversation)
         begin = self._begin if conversation.plain else []
         (ids, written), ends = self._tokens(text, spans)
         if spans and (conversation.plain or not text[spans[-1][1] :].strip()):
-            # the last word is the assistant's: it is ended here if it is not yet
+            # the text ends in an answer: add an end token if it has none
             end = ends[-1]
             if not (end and written[end - 1] and ids[end - 1] in self.end_ids):
                 if self.tokenizer.eos_token_id is None:
@@ -342,24 +345,24 @@ class ChatTemplate:
         return Encoded(ids, [i > 0 and own for i, own in enumerate(written)])
 
     def encode_prompt(self, conversation: Conversation) -> list[int]:
-        """The tokens that an assistant is to go on from, before its last answer."""
+        """The tokens of the prompt of the last answer, which the assistant is to continue."""
         if conversation.plain:
             return self._begin + self._ids(str(conversation.messages[0].get("content", "")))
         return self._ids(self.prompt(conversation.prompt, conversation.tools))
 
     @cached_property
     def _begin(self) -> list[int]:
-        """What the tokenizer begins a plain text with."""
+        """The special tokens that the tokenizer puts before a plain text."""
         whole, bare = self._ids("a", add_special_tokens=True), self._ids("a")
         ends = range(len(whole) - len(bare) + 1)
         return next((whole[:n] for n in ends if whole[n : n + len(bare)] == bare), [])
 
     def _tokens(self, text: str, spans: Sequence[tuple[int, int]]) -> tuple[Encoded, list[int]]:
-        """The tokens, and the number of them up to the end of each span."""
+        """The tokens, whether each lies in a span, and their number up to the end of each span."""
         ids: list[int] = []
         written: list[bool] = []
         ends = []
-        base, rest, done = 0, self._ids(text), 0  # rest: tokens from base on, so many settled
+        base, rest, done = 0, self._ids(text), 0  # rest: tokens of text[base:]; done: settled ones
 
         def settle(tokens: Sequence[int], own: bool) -> None:
             ids.extend(tokens)
@@ -369,7 +372,7 @@ class ChatTemplate:
             prompt = self._ids(text[base:start], goes_on=base > 0)
             settle(prompt[done:], False)
             done = len(prompt)
-            if rest[:done] != prompt:  # cut, as where the prompt is all there is
+            if rest[:done] != prompt:  # cut the text where the prompt ends
                 base, rest, done = start, self._ids(text[start:], goes_on=start > 0), 0
             with_answer = self._ids(text[base:end], goes_on=base > 0)
             until = max(done, _alike(rest, with_answer))
@@ -382,7 +385,7 @@ class ChatTemplate:
     def _ids(
         self, text: str, *, add_special_tokens: bool = False, goes_on: bool = False
     ) -> list[int]:
-        """The tokens of a text; of one that goes on, without the space that some put first."""
+        """The tokens of a text; with ``goes_on``, without the space that some tokenizers add."""
         encode = self.tokenizer.encode
         if goes_on:
             line = encode("\n", add_special_tokens=False)
@@ -394,12 +397,12 @@ class ChatTemplate:
 
 
 def _without_space(before: str, asked: str) -> int:
-    """Where a prompt ends that an answer's first word follows after a space: before the space."""
+    """Length of ``before`` without last spaces, which are the answer's; at least ``asked``'s."""
     return max(len(before.rstrip(" ")), min(len(asked), len(before)))
 
 
 def _alike(one: Sequence[Any], other: Sequence[Any]) -> int:
-    """How long two sequences begin alike."""
+    """The length of the longest common prefix of two sequences."""
     pairs = zip(one, other, strict=False)
     return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 

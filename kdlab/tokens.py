@@ -1,4 +1,4 @@
-"""What is asked of a tokenizer, of transformers or of the tokenizers library."""
+"""What kdlab asks a tokenizer for, be it of transformers or of the tokenizers library."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 from tokenizers import Tokenizer
 from tokenizers.models import Unigram
 
-AT_ONCE = 256  # documents
+AT_ONCE = 256  # documents in one call of a tokenizer
 
 
 def encoded(tokenizer: Any, documents: list[str]) -> Iterator[list[int]]:
-    """The tokens of each document, and none that a tokenizer puts around a text.
+    """The token ids of each document, without the special tokens that a tokenizer puts around it.
 
-    What a tokenizer says beside the ids takes twenty times their room: it is asked about some
-    documents at a time.
+    The tokenizer's other results take twenty times the memory of the ids, so it is called with
+    ``AT_ONCE`` documents at a time.
     """
     for start in range(0, len(documents), AT_ONCE):
         some = documents[start : start + AT_ONCE]
@@ -30,9 +30,9 @@ def encoded(tokenizer: Any, documents: list[str]) -> Iterator[list[int]]:
 
 
 def whole_texts(tokenizer: Any) -> Any:
-    """A tokenizer that neither cuts texts nor pads them: itself, or a copy of one that is set to.
+    """The tokenizer; or, if it is set to cut or pad texts, a copy that does neither.
 
-    One of transformers does so only where a call asks for it.
+    A tokenizer of transformers cuts and pads only where a call asks for it.
     """
     if isinstance(tokenizer, Tokenizer) and (tokenizer.truncation or tokenizer.padding):
         tokenizer = Tokenizer.from_str(tokenizer.to_str())
@@ -42,10 +42,10 @@ def whole_texts(tokenizer: Any) -> Any:
 
 
 def tokenizer_sha256(tokenizer: Any) -> str:
-    """A fingerprint of what the tokens of a tokenizer depend on, of either library."""
+    """A fingerprint of a tokenizer of either library: of its state, or else of its vocabulary."""
     backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
     to_str = getattr(backend, "to_str", None)
-    if to_str is None:  # tokens may be text and bytes, as tiktoken's are
+    if to_str is None:  # tokens may mix text and bytes, as tiktoken's do
         vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda pair: (str(pair[0]), pair[1]))
     state = repr(vocabulary) if to_str is None else to_str()
     return hashlib.sha256(state.encode()).hexdigest()
@@ -53,7 +53,7 @@ def tokenizer_sha256(tokenizer: Any) -> str:
 
 @dataclass(frozen=True)
 class Unknown:
-    """The token that a tokenizer writes for what it does not know.
+    """The token that a tokenizer writes for text that it does not know.
 
     >>> Unknown(0, "<unk>").count([0, 7, 0], "an owl, and <unk>")
     1
@@ -64,7 +64,7 @@ class Unknown:
 
     @classmethod
     def of(cls, tokenizer: Any) -> Unknown | None:
-        """That of a tokenizer; None if it knows every text, as one on bytes does."""
+        """The unknown token of a tokenizer; None if it has none, as one that works on bytes."""
         backend: Any = getattr(tokenizer, "backend_tokenizer", tokenizer)
         model = getattr(backend, "model", None)
         if isinstance(model, Unigram):
@@ -75,11 +75,11 @@ class Unknown:
         return None if number is None else cls(number, str(token))
 
     def count(self, ids: Sequence[int], text: str) -> int:
-        """How many of a text's tokens it is, without those that the text itself writes so."""
+        """How many ids are this token, minus how often the text itself contains it; at least 0."""
         found = ids.count(self.id)
         return max(0, found - text.count(self.token)) if found else 0
 
     def told(self, number: int) -> str:
-        """In words, what became of a text with so many of them."""
+        """A clause for a message, which says that ``number`` tokens are this one, and why."""
         are = "is" if number == 1 else "are"
         return f"{number:,} {are} {self.token!r}: the tokenizer does not know what stood there"

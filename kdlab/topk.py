@@ -1,4 +1,4 @@
-"""A distribution by its likeliest tokens: what a teacher in a file, or behind a server, gives."""
+"""A distribution given by its likeliest tokens, as a teacher in a file or on a server gives it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ __all__ = ["TopK"]
 @checked
 @dataclass(frozen=True)
 class TopK:
-    """A distribution by its k likeliest tokens and the mass of the rest.
+    """A distribution given by its k likeliest tokens and the mass of all others, the *tail*.
 
-    The k + 1 buckets make a coarser distribution, and a divergence between two such is at most the
-    full one. The full KL(p‖q) is larger than that of the buckets by exactly the tail's mass
-    times the KL of the two distributions *within* the tail (the chain rule of the KL): little is
-    lost where the tail is light, and nothing where the student has the teacher's proportions in it.
+    The k tokens and the tail are k + 1 buckets, which make a coarser distribution. A divergence
+    between two distributions over the buckets is at most the one over all tokens. The full KL(p‖q)
+    exceeds that of the buckets by exactly p's tail mass times the KL of the two distributions
+    *within* the tail (the chain rule of the KL). So little is lost where the tail is light, and
+    nothing where teacher and student have the same proportions in it.
 
     >>> half = torch.tensor([0.5]).log()
     >>> teacher = TopK(torch.tensor([[2]]), log_probs=half[None], log_tail=half)
@@ -32,24 +33,24 @@ class TopK:
     tensor([[0.2500, 0.7500]])
     """
 
-    ids: Tensor  # [..., k] token ids, likeliest first, each once
-    log_probs: Tensor  # [..., k] their natural log-probabilities
-    log_tail: Tensor  # [...] the log of what is left, −inf if nothing is
-    temperature: float | None = None  # at which they were taken, if that is known
-    vocabulary: int | None = None  # the teacher's entries, if they are known
+    ids: Tensor  # [..., k] token ids, likeliest first; none twice at a position
+    log_probs: Tensor  # [..., k] natural log-probabilities of these tokens
+    log_tail: Tensor  # [...] log of the tail's mass; −inf if the tail is empty
+    temperature: float | None = None  # at which the probabilities were taken; None: unknown
+    vocabulary: int | None = None  # entries of the teacher's vocabulary; None: unknown
 
     @classmethod
     @checked
     def of(cls, ids: Tensor, log_probs: Tensor, **known: Any) -> TopK:
-        """From log-probabilities alone, as a server gives them: the tail is what they leave.
+        """From log-probabilities alone, as a server gives them; the tail has the rest of the mass.
 
         Args:
-            ids: ``[..., k]`` token ids, each once.
-            log_probs: ``[..., k]``, natural.
+            ids: ``[..., k]`` token ids, likeliest first; none twice at a position.
+            log_probs: ``[..., k]``, natural log-probabilities of these tokens.
             **known: ``temperature`` and ``vocabulary``, if they are known.
 
         Raises:
-            ValueError: they are no tensors of one shape.
+            ValueError: ``log_probs`` is not floating point, or has another shape than ``ids``.
 
         >>> TopK.of(torch.tensor([[7, 2]]), torch.tensor([[0.5, 0.3]]).log()).log_tail.exp()
         tensor([0.2000])
@@ -63,7 +64,7 @@ class TopK:
         return cls(ids, log_probs, rest.clamp_min(0).log().to(log_probs.dtype), **known)
 
     def teacher_buckets(self) -> Tensor:
-        """log-probabilities of the k tokens and of the tail: ``[..., k + 1]``."""
+        """The log-probabilities of the k tokens, and last of the tail: ``[..., k + 1]``."""
         return torch.cat([self.log_probs, self.log_tail.unsqueeze(-1)], dim=-1)
 
     def student_buckets(self, student_logits: Tensor, temperature: float = 1.0) -> Tensor:
@@ -71,26 +72,26 @@ class TopK:
 
         Args:
             student_logits: ``[..., V]``.
-            temperature: that at which the store was written.
+            temperature: T of the softmax; that at which the teacher's probabilities were taken.
 
         Returns:
-            ``[..., k + 1]``.
+            ``[..., k + 1]``, the tail last.
         """
         log_q = log_softmax(student_logits, temperature)
         top = log_q.gather(-1, self.ids)
         if self.ids.shape[-1] == log_q.shape[-1]:
             tail = torch.full_like(top[..., :1], -torch.inf)
-        else:  # log(1 − Σ top) would be noise where the tail is light
+        else:  # log(1 − Σ exp(top)) would be noise where the tail is light
             tail = log_q.scatter(-1, self.ids, -torch.inf).logsumexp(-1, keepdim=True)
         return torch.cat([top, tail], dim=-1)
 
     def __getitem__(self, positions: Tensor | slice | int) -> TopK:
-        """The positions that a mask, a slice or a number picks out of the leading axes."""
+        """The positions that a mask, a slice or a number selects along the leading axes."""
         fields = self.ids[positions], self.log_probs[positions], self.log_tail[positions]
         return TopK(*fields, self.temperature, self.vocabulary)
 
     def to(self, device: torch.device | str) -> TopK:
-        """The same on another device."""
+        """The same distributions on another device."""
         ids, log_probs, log_tail = (
             field.to(device, non_blocking=True)
             for field in (self.ids, self.log_probs, self.log_tail)
@@ -98,10 +99,11 @@ class TopK:
         return TopK(ids, log_probs, log_tail, self.temperature, self.vocabulary)
 
     def apart(self, other: TopK) -> float:
-        """By how many nats a token's log-probability must differ in two answers, at most anywhere.
+        """The largest difference, in nats, between two answers in a token's log-probability.
 
-        A token that one of them does not list has there at most the probability of the last that it
-        lists, and at most that of the tail, which rounding may have moved by 0.01.
+        For a token that only one answer lists, it is the least difference possible: in the other
+        answer the token has at most the probability of the least likely token listed there, and at
+        most the tail's, which is taken as 0.01 or more, because of rounding.
         """
         same = self.ids.unsqueeze(-1) == other.ids.unsqueeze(-2)  # [..., k, k]
         both = (self.log_probs.unsqueeze(-1) - other.log_probs.unsqueeze(-2)).abs()
@@ -115,12 +117,12 @@ class TopK:
     def within(self, vocabulary: int) -> TopK:
         """The distribution over the first ``vocabulary`` entries, renormalised.
 
-        Every position keeps the same number of tokens: the smallest number that any position has
-        within. Any others that lie within go into the tail: a coarser distribution, but a
-        true one.
+        All positions keep equally many tokens: as many as the position that lists the fewest of
+        these entries. A position that lists more of them adds the least likely ones to its tail.
+        The tail keeps all its mass, even if some of it belongs to tokens beyond these entries.
 
         Raises:
-            ValueError: all k tokens of a position lie beyond them.
+            ValueError: all k tokens of a position lie beyond these entries.
         """
         if self.vocabulary is not None and self.vocabulary <= vocabulary:
             return self
@@ -141,7 +143,7 @@ class TopK:
         return TopK(ids[..., :k], buckets[..., :-1], buckets[..., -1], self.temperature, vocabulary)
 
     def check(self, logits_shape: Sequence[int]) -> None:
-        """Raise ValueError if these are not distributions for logits of that shape."""
+        """Raise ValueError if these are not distributions for student logits of that shape."""
         positions, entries = logits_shape[:-1], logits_shape[-1]
         if self.ids.shape[:-1] != positions:
             raise ValueError(

@@ -1,8 +1,9 @@
-"""The file that a top-k store is: a header, a table of rows, and a record for each position.
+"""The file format of a top-k store: a header, a table of rows, and a record for each position.
 
-The header is JSON of fixed size. The table has a line for each row of the data: a fingerprint of
-what the row holds, by which it is found, and where its records begin and end. A record is the k
-likeliest token ids, their log-probabilities and the tail's, in half precision.
+The header is JSON, padded to a fixed size. The table has a line for each row of the data: a
+fingerprint of what the row holds, by which it is found; where its records begin; and how many it
+has, one for each token but the last. A record holds the k likeliest token ids, and, in half
+precision, their log-probabilities and the tail's.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ ROW = np.dtype([("key", "V16"), ("start", "<u8"), ("positions", "<u4")])
 
 
 def row_keys(batch: Mapping[str, Tensor]) -> list[bytes]:
-    """A fingerprint of what a model would read of each row, wherever it is padded."""
+    """For each row, a fingerprint of all that a model reads of it; padding does not change it."""
     ids = batch["input_ids"].cpu().numpy()
     there = present(batch).cpu().numpy()
     keys = []
@@ -50,7 +51,7 @@ def present(batch: Mapping[str, Tensor]) -> Tensor:
 
 
 def record_type(header: Mapping[str, Any]) -> np.dtype:
-    """ids are split: 16 bits as they are, and the bits above them packed, eight to a byte."""
+    """The type of a record. Ids are split: the low 16 bits as they are, those above bit-packed."""
     k = header["k"]
     return np.dtype(
         [
@@ -68,13 +69,13 @@ def _high_bits(header: Mapping[str, Any]) -> int:
 
 
 def encode(log_p: Tensor, header: Mapping[str, Any]) -> np.ndarray:
-    """``[..., V]`` log-probabilities as records ``[...]``."""
+    """Records ``[...]`` of the log-probabilities ``[..., V]``."""
     top = log_p.topk(header["k"], dim=-1)
     if header["k"] == header["vocabulary"]:
         tail = torch.full_like(top.values[..., 0], -torch.inf)
     else:
         tail = log_p.scatter(-1, top.indices, -torch.inf).logsumexp(-1)
-    # Half precision ends at −65,504; a probability below exp of that is 0 in any precision.
+    # Half precision ends at −65,504; a probability below exp(−65,504) is 0 in any precision.
     log_probs = top.values.clamp_min(-65504.0)
     return records_of(
         top.indices.cpu().numpy(), log_probs.cpu().numpy(), tail.cpu().numpy(), header
@@ -84,7 +85,7 @@ def encode(log_p: Tensor, header: Mapping[str, Any]) -> np.ndarray:
 def records_of(
     ids: np.ndarray, log_probs: np.ndarray, log_tail: np.ndarray, header: Mapping[str, Any]
 ) -> np.ndarray:
-    """Token ids ``[..., k]``, their log-probabilities and the tail's as records ``[...]``."""
+    """Records ``[...]`` of token ids ``[..., k]``, their log-probabilities and the tail's."""
     records = np.empty(ids.shape[:-1], dtype=record_type(header))
     records["ids"] = ids & 0xFFFF
     bits = (ids[..., None] >> (16 + np.arange(_high_bits(header)))) & 1
@@ -106,7 +107,7 @@ def unpack_ids(records: np.ndarray, header: Mapping[str, Any]) -> np.ndarray:
 
 
 def table_of(rows: Iterable[Mapping[str, Tensor]]) -> np.ndarray:
-    """A line for each row, a batch of one: by what it is found, and where its records are."""
+    """The table: for each row, given as a batch of one, its key and where its records are."""
     lines = [(row_keys(row)[0], 0, int(present(row).sum()) - 1) for row in rows]
     table = np.array(lines, ROW)
     table["start"] = np.concatenate([[0], np.cumsum(table["positions"][:-1])])
@@ -121,7 +122,7 @@ def header_of(
     model: str | None,
     tokenizer: str | None,
 ) -> dict[str, Any]:
-    """What a store says of itself; the model and the tokenizer by their fingerprints."""
+    """The header of a store; ``model`` and ``tokenizer`` are their fingerprints."""
     return {
         "format": FORMAT,
         "k": k,
@@ -135,7 +136,7 @@ def header_of(
 
 
 def beginning(header: Mapping[str, Any], table: np.ndarray) -> bytes:
-    """All of a store that stands before its records."""
+    """The part of a store before its records: header and table."""
     return json.dumps(header).encode().ljust(HEADER_BYTES - 1) + b"\n" + table.tobytes()
 
 
@@ -143,7 +144,7 @@ def read_header(path: Path) -> dict[str, Any]:
     """The header of a store.
 
     Raises:
-        ValueError: the file is no store, or not a whole one.
+        ValueError: the file is not a store of this format, or it is not complete.
     """
     with path.open("rb") as file:
         raw = file.read(HEADER_BYTES)
@@ -163,13 +164,13 @@ def read_header(path: Path) -> dict[str, Any]:
 
 
 def records_begin(header: Mapping[str, Any]) -> int:
-    """Where the first record is, in bytes from the beginning of the file."""
+    """The offset of the first record, in bytes from the beginning of the file."""
     items: int = header["items"]
     return HEADER_BYTES + items * ROW.itemsize
 
 
 def is_written(path: Path, header: Mapping[str, Any], table: np.ndarray) -> bool:
-    """Whether the file is complete already.
+    """Whether the path holds this store already, complete; False if nothing is there.
 
     Raises:
         ValueError: the path holds something else, which would be replaced.
@@ -189,12 +190,12 @@ def is_written(path: Path, header: Mapping[str, Any], table: np.ndarray) -> bool
 
 
 def check_numbers(log_p: Tensor, there: Tensor, first: int) -> None:
-    """Raise ValueError if log-probabilities ``[B, T − 1, V]`` are no numbers where a token is.
+    """Raise ValueError if log-probabilities are NaN at a position that has a next token.
 
     Args:
-        log_p: of some rows of the data, from the first one on.
-        there: ``[B, T]`` bool, where a row is not padded.
-        first: the number of the first row.
+        log_p: ``[B, T − 1, V]``, of consecutive rows of the data.
+        there: ``[B, T]`` bool, False where a row is padded.
+        first: the number of the first of these rows, for the message.
     """
     wrong = (log_p.isnan().any(-1) & there[:, :-1] & there[:, 1:]).any(-1)
     if wrong.any():
@@ -205,10 +206,10 @@ def check_numbers(log_p: Tensor, there: Tensor, first: int) -> None:
 
 
 def positions_done(partial: Path, header: Mapping[str, Any], table: np.ndarray) -> int | None:
-    """How many positions an interrupted call has written; None if it had not come so far.
+    """How many positions an interrupted call has written; None if it wrote no whole table.
 
     Raises:
-        ValueError: it was about something else, which would be replaced.
+        ValueError: the partial file belongs to another store, which would be replaced.
     """
     if not partial.exists():
         return None

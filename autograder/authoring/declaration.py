@@ -1,4 +1,4 @@
-"""What is wrong with a set as it is written down, before anything of it is tried."""
+"""Finds what is wrong with a set as it is written down, before any answer is tried."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from autograder.judging.rubric import Section
 from autograder.nbgrader_internals import is_grade, is_locked, is_solution, is_task
 from autograder.spec import AnswerCheck, Case, Check, FunctionCheck, Misconception, Mistake
 
-HINT_NAME = re.compile(r"\w+(\+\w+)*")  # as a bank's file writes it
+HINT_NAME = re.compile(r"\w+(\+\w+)*")  # as a bank's file writes it, or several joined by +
 
 
 def unmarkable(cells: Iterable[NotebookNode]) -> Iterator[str]:
-    """Why nbgrader cannot mark a notebook's cells, a sentence each.
+    """Yields a sentence for each fault that keeps nbgrader from grading a notebook's cells.
 
     Args:
         cells: A source notebook's cells.
@@ -40,10 +40,10 @@ def unmarkable(cells: Iterable[NotebookNode]) -> Iterator[str]:
 
 
 def faults(checks: Iterable[Check]) -> Iterator[str]:
-    """What of some checks is not as `autograder.spec` says, a sentence each.
+    """Yields a sentence for each thing about the checks that is not as `autograder.spec` says.
 
     Args:
-        checks: An assignment's.
+        checks: An assignment's checks.
     """
     for check in checks:
         if not isinstance(check, Check):
@@ -102,12 +102,12 @@ def _of_case(check: FunctionCheck, case: Case) -> Iterator[str]:
             inspect.signature(check.reference).bind(*case.args, **case.kwargs)
         except TypeError as error:
             yield f"The case {case.name!r} does not fit the reference: {error}."
-        except ValueError:  # of a function that is not written in Python
+        except ValueError:  # a function that is not written in Python
             return
 
 
 def _hinted(ways: Any, name: str, kind: type) -> Iterator[str]:
-    """What is wrong with misconceptions or mistakes."""
+    """What is wrong with misconceptions or mistakes, a sentence each."""
     problem = _no_tuple(ways, name, kind)
     yield from problem
     for way in () if problem else ways:
@@ -138,7 +138,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether it can be points: a number from 0."""
+    """Whether a value can be points: a finite number, 0 or more."""
     is_one = isinstance(value, int | float) and not isinstance(value, bool)
     return is_one and isfinite(value) and value >= 0
 

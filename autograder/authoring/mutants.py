@@ -1,4 +1,4 @@
-"""Small changes to a right answer: what the cases of a check must notice."""
+"""Makes small changes to a right answer, which the cases of a check must notice."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SWAPPED_NAMES = {
 
 
 def mutants(text: str) -> Iterator[tuple[str, str]]:
-    """What was changed, numbered from the second time on, and the changed source."""
+    """Yields what was changed, with a number if it occurred before, and the changed source."""
     tree = ast.parse(text)
     seen: Counter[str] = Counter()
     for index, node in enumerate(ast.walk(tree)):
@@ -58,7 +58,7 @@ def mutants(text: str) -> Iterator[tuple[str, str]]:
 
 
 def changes(node: ast.AST) -> Iterator[Callable[[ast.AST], None]]:
-    """The ways to change one node in place."""
+    """Yields functions that each change a node like this one in place."""
 
     def put(name: str, value: Callable[[ast.AST], object]) -> Callable[[ast.AST], None]:
         return lambda target: setattr(target, name, value(target))
@@ -99,9 +99,9 @@ def changes(node: ast.AST) -> Iterator[Callable[[ast.AST], None]]:
 def noticed(
     check: FunctionCheck, cases: list[Case], rubric: Rubric, given: str, asked_for: str, text: str
 ) -> bool:
-    """Whether some case tells a mutant from the right way.
+    """Whether some case tells a mutant from the right answer, or the mutant defines no answer.
 
-    What is given runs anew each time: it may call what the mutant defines.
+    The code `given` runs anew for each mutant, because it may call what the mutant defines.
     """
     namespace: dict[str, Any] = {}
     exec(compile(given, "<given>", "exec"), namespace)

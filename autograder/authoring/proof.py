@@ -1,7 +1,7 @@
 """The proof of a set: right answers earn everything, known mistakes their hint, the stub nothing.
 
-Answers are judged with the engine's own code, in this process: they are the author's, not a
-stranger's.
+Answers are judged with the engine's own code and in this process, because they are the author's,
+not a stranger's.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from autograder.kernel.evidence import Outcome, write_evidence
 from autograder.questions import generator, load_checks, question, right_versions, to_replace
 from autograder.spec import AnswerCheck, Check, FunctionCheck, run
 
-LEAST = 0.9  # of the mutants that are noticed
+LEAST = 0.9  # the share of mutants that must be noticed
 EQUIVALENT = "equivalent.txt"
 
 
@@ -40,8 +40,8 @@ class Part:
     Args:
         name: What is proved.
         tried: How many things were tried.
-        problems: Where it fails, a sentence each.
-        notes: What is worth knowing, and is no failure.
+        problems: Where the proof fails, a sentence each.
+        notes: What is worth knowing but no failure, a sentence each.
     """
 
     name: str
@@ -63,19 +63,19 @@ def prove(
         root: The course's folder.
         assignment: The set.
         seeds: How many draws of the random cases are tried.
-        at: Is told of each thing that is tried, when it is begun.
-        done: Is told of each part that is proved.
+        at: Is called with the name of each thing that is tried, before it is tried.
+        done: Is called with each part, when it has been tried.
 
     Raises:
         FileNotFoundError: When the set's notebook or its checks are not there.
-        ValueError: When they, or a file of the bank, are not as they are to be written.
+        ValueError: When the notebook, the checks or a file of the bank has a fault in its form.
     """
     notebook = source(root, assignment)
     checks = load_checks(root / "checks" / f"{assignment}.py")
     for problem in (*unmarkable(notebook.cells), *faults(checks.values())):
         raise ValueError(problem)
     bank = entries(root, assignment)
-    # Nothing is to be proved of a check that counts for nothing.
+    # A check that counts for nothing needs no proof.
     counting = {name: check for name, check in checks.items() if check.points}
     proofs = {
         "notebook": lambda: _notebook(notebook, checks),
@@ -98,7 +98,7 @@ def prove(
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Answers print and are warned."""
+    """Hides what answers print, and all warnings."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         yield
@@ -121,7 +121,7 @@ def judged(
             code = code.replace("from autograder.check import check", "check = None")
             try:
                 exec(compile(code, f"<{name}>", "exec"), space)
-            except Exception as error:  # as a notebook goes on after a cell that fails
+            except Exception as error:  # go on, as grading does after a cell that fails
                 raised[name.removesuffix(ANSWER)] = (
                     f" Its cell raises {type(error).__name__}: {error}."
                 )
@@ -147,7 +147,7 @@ def judged(
 
 
 def _notebook(notebook: NotebookNode, checks: dict[str, Check]) -> Part:
-    """The notebook and the checks speak of the same tasks and the same points."""
+    """Proves that the notebook and the checks have the same tasks and the same points."""
     part = Part("notebook")
     graded = {}
     names = [grade_id(cell) for cell in notebook.cells]
@@ -186,7 +186,7 @@ def _bank(
     seeds: int,
     at: Callable[[str], None],
 ) -> Part:
-    """Each entry gets what it deserves, whatever the draw of the random cases."""
+    """Proves that each entry gets what it deserves, whatever the draw of the random cases."""
     part = Part("bank")
     for entry in bank:
         part.tried += 1
@@ -226,7 +226,7 @@ def _undeserved(entry: Entry, name: str, verdict: Verdict) -> str:
 
 
 def _mistakes(checks: dict[str, Check], bank: list[Entry], seeds: int) -> Part:
-    """Each declared mistake loses points and is told its own hint, and the bank has an example."""
+    """Proves that each declared mistake loses points, gets its own hint, and is in the bank."""
     part = Part("misconceptions")
     hints: dict[str, str] = {}
     for name, check in checks.items():
@@ -255,7 +255,7 @@ def _mistakes(checks: dict[str, Check], bank: list[Entry], seeds: int) -> Part:
 
 
 def not_shown(checks: dict[str, Check], bank: list[Entry]) -> list[str]:
-    """The misconceptions of which the bank has no example, a sentence each."""
+    """A sentence for each misconception of which the bank has no example."""
     shown = {wrong for entry in bank for wrong in entry.expected.values()}
     return [
         f"{name}: the bank has no chaff for {wrong}."
@@ -267,7 +267,7 @@ def not_shown(checks: dict[str, Check], bank: list[Entry]) -> list[str]:
 
 
 def _public(checks: dict[str, Check]) -> Part:
-    """What students read before they hand in names each mistake, and never another."""
+    """Proves that the public check names no mistake as another, and notes what it cannot name."""
     part = Part("public cases")
     for name, check in checks.items():
         if isinstance(check, AnswerCheck):
@@ -289,7 +289,7 @@ def _public(checks: dict[str, Check]) -> Part:
 
 
 def _constants(checks: dict[str, Check]) -> Part:
-    """Who writes down the results of the public cases earns nothing."""
+    """Proves that an answer that only writes down the public cases' results earns nothing."""
     part = Part("written-down results")
     for name, check in checks.items():
         if not isinstance(check, FunctionCheck) or check.observer:
@@ -312,7 +312,7 @@ def _constants(checks: dict[str, Check]) -> Part:
 def _mutants(
     notebook: NotebookNode, checks: dict[str, Check], path: Path, at: Callable[[str], None]
 ) -> Part:
-    """Small changes to the solution are noticed."""
+    """Proves that at least `LEAST` of the small changes to the solution are noticed."""
     part = Part("mutants")
     known = equivalent(path)
     own = solution(notebook)
@@ -335,18 +335,18 @@ def _mutants(
 def survivors(
     notebook: NotebookNode, check: FunctionCheck, known: set[tuple[str, str]]
 ) -> tuple[int, list[str]]:
-    """How many changes of a task's solution there are that could be noticed, and which are not.
+    """How many mutants of a task's solution were tried, and which of them no case notices.
 
     Args:
         notebook: The set's notebook.
         check: The task's check.
-        known: Tasks and changes that change nothing.
+        known: Equivalent mutants, which are not tried: the task and the change in words.
     """
     own = solution(notebook)
     cells = {grade_id(cell): cell for cell in notebook.cells}
     asks = asked_for(cells[check.name]) if check.name in cells else None
     if asks is None:
-        return 0, []  # said of the notebook already
+        return 0, []  # `_notebook` reports this
     given = [cells[at].source for at in ("setup", f"{check.name}_given") if at in cells]
     given += [text for task, text in own.items() if task != check.name]
     before = "\n".join(given).replace("from autograder.check import check", "check = None")
@@ -360,7 +360,7 @@ def survivors(
 
 
 def equivalent(path: Path) -> set[tuple[str, str]]:
-    """Changes that change nothing: lines of a task, a colon and the change as it is printed."""
+    """Reads the changes that change nothing; each line is `task: change`, as it is printed."""
     if not path.is_file():
         return set()
     lines = path.read_text(encoding="utf-8").splitlines()

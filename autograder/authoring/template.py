@@ -193,15 +193,15 @@ def make(root: Path, name: str) -> list[Path]:
 
     Args:
         root: The course's folder.
-        name: The set's.
+        name: The set's name.
 
     Returns:
         The files that were written.
 
     Raises:
         ValueError: When the name cannot be used.
-        FileExistsError: When there is something of that name.
-        OSError: When it cannot be written; then nothing is.
+        FileExistsError: When one of the set's files or folders is there already.
+        OSError: When a file cannot be written; then none of them stays.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,60}", name):
         raise ValueError(

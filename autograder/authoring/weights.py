@@ -1,4 +1,4 @@
-"""Points that a notebook names in its text, beside those that its cells have."""
+"""Compares the points that a notebook's text names with those that its cells have."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def told_otherwise(cells: Iterable[NotebookNode]) -> Iterator[str]:
 
 
 def differences(checks: Mapping[str, Any], points: Mapping[str, float]) -> Iterator[str]:
-    """Where graded cells and checks are not the same, a sentence each."""
+    """Yields a sentence for each graded cell that has no check, or a check with other points."""
     for name, worth in points.items():
         if name not in checks:
             yield f"The graded cell {name!r} has no check of that name."
@@ -75,7 +75,7 @@ def differences(checks: Mapping[str, Any], points: Mapping[str, float]) -> Itera
 
 
 def _column(source: str) -> list[float]:
-    """The numbers of a table's last column, if that is called points."""
+    """The numbers in the last column of a table, if its heading is "points"; else none."""
     rows = [line.strip().strip("|").split("|") for line in source.splitlines() if "|" in line]
     if not rows or rows[0][-1].strip().lower() != "points":
         return []

@@ -1,3 +1,3 @@
-"""`python -m autograder`: what is typed and what is printed; the work is done in `grading`."""
+"""`python -m autograder`: its arguments and its output; the work is done in `grading`."""
 
-from autograder import grading  # noqa: F401  it says so on a system where it does not run
+from autograder import grading  # noqa: F401  raises an error on systems where it does not run

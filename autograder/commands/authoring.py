@@ -1,4 +1,4 @@
-"""`python -m autograder new` and `selftest`: a set of one's own."""
+"""`python -m autograder new` and `selftest`: make and prove a set of one's own."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def selftest(
     Its bank is judged with the engine's own code. The exit status is 1 when something fails.
     """
     sys.path.insert(0, os.getcwd())
-    # Only for who looks on: FORCE_COLOR, which notebooks set, would have it in their output.
+    # Only a terminal shows it; FORCE_COLOR, which notebooks set, would put it into their output.
     terminal = Console(stderr=True, force_terminal=sys.stderr.isatty())
     with terminal.status(f"{name}: loading", spinner="line") as status:
         parts = _proved(name, seeds, as_json, lambda what: status.update(f"{name}: {what}"))

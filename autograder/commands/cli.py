@@ -1,4 +1,4 @@
-"""`python -m autograder`: its commands, and those on grading; all run in a course's folder."""
+"""`python -m autograder`: the app, and its commands that grade; run them in a course's folder."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ for command in (feedback, report, extend, exchange, join, new, selftest):
 app.command("students")(write_students)
 app.add_typer(lms, name="lms")
 
-WIDEST = 40  # characters of a column
+WIDEST = 40  # most characters of a column
 
 Jobs = Annotated[
     int | None, typer.Option(min=1, help="Submissions at a time; as many as processors without.")
@@ -93,7 +93,7 @@ def grade(
     """
     with failures():
         course, chosen = open_course(assignment, students)
-    done: list[dict[str, Any]] = []  # not the records: a class's do not fit into memory
+    done: list[dict[str, Any]] = []  # without notebooks: a class's records do not fit into memory
     with (
         failures(),
         _workers(executor, jobs) as (make_executor, count),
@@ -105,7 +105,7 @@ def grade(
             advance()
 
         batch = Batch(course, assignment, make_executor, count, force, report)
-        unknown = not_listed(course, chosen)  # afterwards the gradebook has everyone
+        unknown = not_listed(course, chosen)  # before grading, which adds everyone to the gradebook
         before = _marks(course, assignment)
         batch.run(chosen)
         made = _marks(course, assignment)
@@ -240,7 +240,7 @@ def _workers(where: str, jobs: int | None) -> Iterator[tuple[Callable[[], Execut
         raise typer.BadParameter("Dask is not installed: pip install 'dask[distributed]'") from None
     try:
         client = Client(address, timeout=10)
-    except (OSError, ValueError, TypeError) as error:  # it times out, or is no address
+    except (OSError, ValueError, TypeError) as error:  # a timeout, or no valid address
         raise typer.BadParameter(
             f"No Dask scheduler answers at {address!r}. Start one with dask scheduler, and give the"
             f" address that it prints, such as dask:tcp://10.0.0.5:8786. ({words(error)})"
@@ -260,7 +260,7 @@ def _progress(title: str, total: int, quiet: bool) -> Iterator[Callable[[], Any]
         TextColumn("· left"),
         TimeRemainingColumn(),
     )
-    # Without a thread that redraws: the workers are forked from this process.
+    # No thread redraws it, because the workers are forked from this process.
     with Progress(*columns, console=errors, disable=quiet, auto_refresh=False) as progress:
         task = progress.add_task(title, total=total)
 
@@ -290,7 +290,7 @@ def _data(record: Record, evidence: bool = False) -> dict[str, Any]:
 
 
 def _show_grades(assignment: str, done: list[dict[str, Any]], details: bool) -> None:
-    """Prints a line for each student, and then what is to be looked at."""
+    """Prints a line for each student, the counts, and then what needs a look."""
     lines = [(assignment, "by machine", "mark", "right", "")]
     for item in done:
         is_aside = item["state"] == State.QUARANTINED
@@ -335,7 +335,7 @@ def _show_grades(assignment: str, done: list[dict[str, Any]], details: bool) -> 
 
 
 def _to_know(item: dict[str, Any]) -> Iterator[str]:
-    """What of a submission an instructor should know, in a few words each."""
+    """Yields what an instructor should know about a submission, in a few words each."""
     if item["state"] == State.QUARANTINED:
         yield "set aside; the mark is an older version's" if "mark" in item else "set aside"
     if item.get("waits"):
@@ -348,7 +348,7 @@ def _to_know(item: dict[str, Any]) -> Iterator[str]:
 
 
 def _by_people(course: Course, assignment: str) -> list[str]:
-    """What waits for a person, in sentences."""
+    """What waits for a person, in sentences; those who have left do not count."""
     with course.gradebook() as gradebook:
         found = outstanding(gradebook, None, assignment)
     for those in (found.unmarked, found.again):
@@ -358,7 +358,7 @@ def _by_people(course: Course, assignment: str) -> list[str]:
 
 
 def _marks(course: Course, assignment: str) -> dict[str, dict[str, Any]]:
-    """What the gradebook makes of each submission: with marks by hand, less the penalty."""
+    """By student: mark (with points by hand, less penalty), penalty, full points and waiting."""
     with course.gradebook() as gradebook:
         found = {}
         for each in gradebook.assignment_submissions(assignment):

@@ -1,4 +1,4 @@
-"""What the commands share: arguments, a course to work on, and errors in a sentence."""
+"""What the commands share: arguments, the course, and how errors and notes are printed."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.
 def open_course(
     assignment: str, students: str | None, handed_in: bool = True
 ) -> tuple[Course, list[str] | None]:
-    """The course in this folder, and the chosen students; None for all that have a record."""
-    warnings.filterwarnings("ignore", category=SAWarning)  # of nbgrader's own statements
+    """The course here and the students chosen; None for all with a record, if not `handed_in`."""
+    warnings.filterwarnings("ignore", category=SAWarning)  # from nbgrader's own statements
     if not re.fullmatch(r"[\w.\- ]+", assignment) or assignment.startswith("."):
         raise typer.BadParameter(f"{assignment!r} is no name of an assignment.")
-    # nbgrader calls alembic by name.
+    # nbgrader runs the program alembic, which lies beside Python.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     course = here()
-    course.blueprints(assignment)  # says so where there is none
+    course.blueprints(assignment)  # raises an error if there is none
     there = course.students(assignment)
     if handed_in and not there:
         raise LookupError(nothing(course, assignment))
@@ -52,7 +52,7 @@ def open_course(
         return course, there if handed_in else None
     chosen = {name.strip() for name in students.split(",") if name.strip()}
     known = set(there)
-    if not handed_in:  # of an old term, records alone may be kept
+    if not handed_in:  # of an old term, perhaps only records are kept
         known |= {record.student for record in Records(course.root, assignment).all()}
     if unknown := sorted(chosen - known):
         raise typer.BadParameter(
@@ -65,7 +65,7 @@ def here() -> Course:
     """The course in this folder.
 
     Raises:
-        Misconfigured: When it is no course's; nothing is written into it.
+        Misconfigured: When it is no course's folder; nothing is written into it.
     """
     if not Path(CONFIGURATION).is_file():
         raise Misconfigured(
@@ -76,7 +76,7 @@ def here() -> Course:
 
 
 def nothing(course: Course, assignment: str) -> str:
-    """Why there is no submission to work on, and what to type."""
+    """Why there is no submission to work on, and what to type if the exchange has some."""
     waiting = len(in_exchange(course, assignment))
     if waiting:
         submissions = "1 submission waits" if waiting == 1 else f"{waiting} submissions wait"
@@ -91,7 +91,7 @@ def nothing(course: Course, assignment: str) -> str:
 
 
 def waiting(course: Course, assignment: str) -> list[str]:
-    """In a sentence, who has something newer in the exchange than what was collected."""
+    """Notes on who has a newer version in the exchange than was collected; none if nobody has."""
     newer = in_exchange(course, assignment)
     late = late_versions(course, assignment, newer)
     lost = [student for student in late if not late[student]]
@@ -112,7 +112,7 @@ def waiting(course: Course, assignment: str) -> list[str]:
 
 
 def not_listed(course: Course, students: Iterable[str]) -> list[str]:
-    """In a sentence, who is not among the students that the gradebook has."""
+    """A note on the students who are not in the gradebook; none if all are."""
     with course.gradebook() as gradebook:
         known = {student.id for student in gradebook.students}
     unknown = [student for student in students if student not in known]
@@ -127,7 +127,7 @@ def not_listed(course: Course, students: Iterable[str]) -> list[str]:
 
 
 class Commands(TyperGroup):
-    """Of an output that takes nothing, such as a full disk's, a sentence is said too."""
+    """The commands; prints a sentence also if the output cannot be written, as on a full disk."""
 
     def main(self, *arguments: Any, **named: Any) -> Any:
         try:
@@ -136,16 +136,16 @@ class Commands(TyperGroup):
             finally:
                 sys.stdout.flush()
         except OSError as error:
-            if not isinstance(error, BrokenPipeError):  # nobody reads on, which is no fault
+            if not isinstance(error, BrokenPipeError):  # the reader has stopped, which is no error
                 say(error.strerror or words(error))
-            # Python would try again at its end, and exit with 120.
+            # Otherwise Python would write again at its end, and exit with 120.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(2)
 
 
 @contextlib.contextmanager
 def failures() -> Iterator[None]:
-    """Says in a sentence what ends a command, and ends it."""
+    """Prints an expected error in a sentence, and ends the command with status 2."""
     try:
         yield
     except (Stopped, Misconfigured, RuntimeError, LookupError) as error:
@@ -171,5 +171,5 @@ def say(sentence: str) -> None:
 
 
 def tell(sentence: str) -> None:
-    """Prints what is no error."""
+    """Prints what is not an error."""
     console.print(sentence, markup=False, emoji=False, highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`python -m autograder feedback`: the rest of a round."""
+"""`python -m autograder feedback`: makes and releases feedback, the end of a grading round."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def feedback(
     if as_json:
         print(json.dumps([asdict(each) for each in done], indent=1))
     else:
-        alike: dict[tuple[bool, str], list[str]] = {}  # of whom the same is to be said
+        alike: dict[tuple[bool, str], list[str]] = {}  # the students to whom a sentence applies
         for each in done:
             for sentence in filter(None, (each.problem, *each.notes)):
                 key = (sentence != each.problem, sentence)

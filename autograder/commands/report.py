@@ -34,7 +34,7 @@ def report(
         reports = [gather_report(course, name) for name in names]
         now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
         table = to.with_suffix(".csv")
-        # Names and marks are the instructor's alone.
+        # Only the instructor's account may read names and marks.
         replace(to, page(course.coursedir.course_id, now, reports), 0o600)
         replace(table, as_csv(reports), 0o600)
     if not names:

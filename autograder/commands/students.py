@@ -1,8 +1,8 @@
-"""`python -m autograder students`: the list of a class, from a table as programs write it.
+"""`python -m autograder students`: the list of a class, from a table that a program has saved.
 
-nbgrader's own import reads UTF-8 with commas. What Excel saves may have semicolons, a mark before
-the first letter, another encoding or empty rows, which end it with a traceback or make a student of
-them; and a cell that is empty takes away what the gradebook knows.
+nbgrader's own import reads only UTF-8 with commas. A table from Excel may have semicolons, a
+byte-order mark, another encoding or empty rows; these end that import with a traceback, or it takes
+an empty row for a student. With that import, empty cells also erase what the gradebook knows.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from autograder.grading.submissions.files import is_litter, read_text
 from autograder.grading.wording import counted, names
 
 COLUMNS = ("id", "first_name", "last_name", "email", "lms_user_id")
-MAX_ID = 128  # bytes; in the exchange the assignment and a time stand behind it
-MAX_NAMED = 10  # of what is wrong with a table
+MAX_ID = 128  # bytes; names in the exchange continue with the assignment and a time
+MAX_NAMED = 10  # most problems of a table that are printed
 
 
 def students(
@@ -47,10 +47,10 @@ def students(
 
 
 def read_students(table: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """What a table says of each student, by id, and what is worth knowing about the table.
+    """What a table says of each student, by id, and notes about the table, a sentence each.
 
     Raises:
-        Misconfigured: When it cannot be read, or a row is unclear; each is named.
+        Misconfigured: When it cannot be read, or rows are unclear; it names the first `MAX_NAMED`.
     """
     raw = table.read_bytes()
     if raw.startswith(b"PK"):
@@ -60,7 +60,7 @@ def read_students(table: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
     except UnicodeDecodeError:
         raise Misconfigured(f"{table} is no text. Save it as CSV UTF-8.") from None
     heads, lines = _cells(text)
-    if "sis_login_id" in heads:  # its ID would be taken for the account
+    if "sis_login_id" in heads:  # its column ID would be taken for the id
         raise Misconfigured(
             f"{table} is Canvas's table of marks. Call its column ID lms_user_id, and SIS Login ID"
             " id, if that is what their accounts are called; and take out the row Points Possible."
@@ -108,9 +108,9 @@ def read_students(table: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
 
 
 def _cells(text: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The names of the columns, and each row that is not empty with its line."""
-    text, skipped = unicodedata.normalize("NFC", text), 0  # as keyboards write it, and accounts are
-    if text[:4].lower() == "sep=":  # Excel's own word for what parts cells
+    """The names of the columns, and each row that is not empty, with its line number."""
+    text, skipped = unicodedata.normalize("NFC", text), 0  # NFC, as in typed names and accounts
+    if text[:4].lower() == "sep=":  # Excel's line that names the delimiter
         text, skipped = text.partition("\n")[2], 1
     first = next((line for line in text.splitlines() if line.strip()), "")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
@@ -126,7 +126,7 @@ def _cells(text: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
 
 
 def _no_id(student: str) -> str:
-    """Why no student can have this id; empty where one can."""
+    """Why no student can have this id, in a sentence; empty if one can."""
     if not student:
         return "It has no id."
     bad = {
@@ -139,14 +139,14 @@ def _no_id(student: str) -> str:
 
 
 def write(course: Course, rows: dict[str, dict[str, str]]) -> tuple[int, int, list[str]]:
-    """Writes students into the gradebook; what a table does not say stays.
+    """Writes students into the gradebook; what the table leaves empty or out stays as it is.
 
     Returns:
-        How many are new, how many had something else before, and who is not in the table.
+        How many students are new, how many have changed, and who is not in the table.
 
     Raises:
-        Misconfigured: When a number is somebody else's, or an id differs from one that is there
-            in case alone; nothing is written.
+        Misconfigured: When two students would have the same number, or a new id differs only in
+            case from one in the gradebook; nothing is written.
     """
     with course.gradebook() as gradebook:
         before = {

@@ -1,4 +1,4 @@
-"""A class at a time: its submissions, its gradebook, and what plugs into nbgrader."""
+"""Grades a whole class: its submissions, its gradebook, and the plug-ins for nbgrader."""
 
 import sys
 

@@ -1,8 +1,8 @@
-"""Why a task has no result, from the notebook's source alone.
+"""Explains from the notebook's source alone why a task has no result.
 
-A bracket that is not closed, a stub left over, a misspelt name, a missing return: each can be seen
-in what the student wrote. Nothing that a kernel says is used, because code that has been asked a
-hidden case can choose how it fails; so these words may be told to students.
+An unclosed bracket, a leftover stub, a misspelt name, a missing return: each can be seen in what
+the student wrote. Nothing that a kernel reports is used, because code that has received a hidden
+case can choose how it fails. So the explanations reveal no hidden case, and students may see them.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from autograder.check import nearest
 GIVEN = {*dir(builtins), "__name__", "__doc__", "get_ipython", "display", "In", "Out", "_", "__"}
 EXITS = re.compile(r"\b(?:exit|quit)\s*\(|\bos\._exit\b")
 LAST_CALLS = {"exit", "quit", "_exit"}
-MAX_SOURCE = 20_000  # characters of a cell that are looked at
-MAX_NOTEBOOK = 200_000  # characters of all cells; of a longer notebook little is said
-MAX_MAGICS = 20  # of a cell: IPython reads all of it again for each
+MAX_SOURCE = 20_000  # characters of a cell that are examined
+MAX_NOTEBOOK = 200_000  # characters of all code cells; beyond, only the task's own cell is examined
+MAX_MAGICS = 20  # in a cell; IPython reads the whole cell again for each magic
 MAGIC = re.compile(r"^[ \t]*[%!?/,;]|=[ \t]*[%!]|\?[ \t]*$", re.MULTILINE)
-NAMING = {"run", "store", "pylab"}  # magics that give names to the notebook
+NAMING = {"run", "store", "pylab"}  # magics that define names in the notebook
 
 
 def why_none(cells: Sequence[NotebookNode], index: int) -> str | None:
-    """Says that a return is missing, where None came and a result was asked for, if that is so.
+    """Explains a result of None by a missing return statement, if the source confirms it.
 
     Args:
         cells: The notebook's cells.
@@ -45,7 +45,7 @@ def why_none(cells: Sequence[NotebookNode], index: int) -> str | None:
 
 
 def why_without_result(cells: Sequence[NotebookNode], index: int) -> str | None:
-    """Says what in the source explains that a graded cell has no result, if something does.
+    """Explains from the source why a graded cell has no result; None where nothing explains it.
 
     Args:
         cells: The notebook's cells.
@@ -93,7 +93,7 @@ def why_without_result(cells: Sequence[NotebookNode], index: int) -> str | None:
 
 
 def where(cell: NotebookNode, index: int) -> str:
-    """A cell in words, and what in it may have ended Python."""
+    """Names a cell, and says so if it calls exit() or quit()."""
     name = grade_id(cell)
     place = f"the cell `{name}`" if name else f"cell {index + 1} of the notebook"
     if EXITS.search(cell.source[:MAX_SOURCE]):
@@ -110,10 +110,10 @@ def _answer_cell(cells: Sequence[NotebookNode], index: int, task: str) -> int | 
 
 
 def _parsed(source: str) -> ast.Module | None:
-    """A cell's syntax tree; None where it is IPython's alone, or nested too deeply.
+    """A cell's syntax tree; None for a `%%` cell, for too many magics, or if nested too deeply.
 
     Raises:
-        SyntaxError: When it is neither Python nor a magic of IPython's.
+        SyntaxError: When the cell is neither Python nor IPython's syntax.
     """
     above = len(source) - len(source.lstrip("\n"))  # IPython drops empty lines at the top
     if source.lstrip().startswith("%%"):
@@ -134,9 +134,9 @@ def _parsed(source: str) -> ast.Module | None:
 
 @lru_cache(maxsize=64)
 def _known_tree(source: str) -> ast.Module | None:
-    """A cell's syntax tree, empty where it could not be run; None where nobody knows what it does.
+    """A cell's syntax tree: empty after a syntax error, None if unknown or overlong.
 
-    It is asked for with each task of a notebook.
+    It is cached, because each task of a notebook needs it.
     """
     try:
         return _parsed(source) if len(source) <= MAX_SOURCE else None
@@ -145,7 +145,7 @@ def _known_tree(source: str) -> ast.Module | None:
 
 
 def _tells_all(tree: ast.Module | None) -> bool:
-    """Whether a cell shows each name that it gives to the notebook."""
+    """Whether a cell's source shows every name that the cell defines."""
     if tree is None:
         return False
     for node in ast.walk(tree):
@@ -172,7 +172,7 @@ def _says_nothing(statement: ast.stmt) -> bool:
 
 
 def _bound(tree: ast.AST) -> Iterator[str]:
-    """All names that something is given to, in whatever scope."""
+    """All names that the code binds, in any scope."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             yield node.id
@@ -189,7 +189,7 @@ def _bound(tree: ast.AST) -> Iterator[str]:
 
 
 def _top_level(tree: ast.Module) -> list[str]:
-    """Names that a cell defines at its left margin, in their order."""
+    """Names that a cell defines at top level, in their order."""
     found: list[str] = []
     for statement in tree.body:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -223,7 +223,7 @@ def _another_name(
 
 
 def _unknown_name(name: str, tree: ast.Module, trees: Sequence[ast.Module | None]) -> str | None:
-    """A name that the cell uses and that nothing in the notebook gives a value to."""
+    """Reports a name that the cell uses and that no cell of the notebook defines."""
     if not all(map(_tells_all, trees)):
         return None
     bound = {other for each in trees if each for other in _bound(each)}
@@ -265,7 +265,7 @@ def _ended_before(cells: Sequence[NotebookNode]) -> str | None:
 
 
 def _foreign_import(tree: ast.Module, cells: Sequence[NotebookNode]) -> str | None:
-    """A package that an answer imports and the notebook's own cells do not; no try catches it."""
+    """Reports a package that the answer imports outside any `try` and no locked cell imports."""
     given = (cell for cell in cells if cell.metadata.get("nbgrader", {}).get("locked"))
     known = {"numpy", *sys.stdlib_module_names}
     for cell in given:
@@ -281,7 +281,7 @@ def _foreign_import(tree: ast.Module, cells: Sequence[NotebookNode]) -> str | No
 
 
 def _imported(tree: ast.AST) -> Iterator[str]:
-    """The packages that are imported, but where a try could do without; the first comes first."""
+    """The packages that are imported outside any `try` statement, in their order."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()

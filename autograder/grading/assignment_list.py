@@ -1,7 +1,7 @@
 """JupyterLab's *Assignment List*, which says in a sentence what failed.
 
-nbgrader's shows students the traceback of a submission that fails, and nothing at all of a fetch
-that does. This extension of Jupyter's server stands in its place; `join` writes it into a student's
+nbgrader's own list shows students a traceback when handing in fails, and nothing at all when a
+fetch fails. This extension of Jupyter's server replaces it; `join` writes it into a student's
 configuration:
 
     c.ServerApp.jpserver_extensions = {
@@ -23,7 +23,7 @@ UNREACHABLE = (
 
 
 def told(result: dict[str, Any]) -> dict[str, Any]:
-    """What nbgrader says of a failure, without its traceback."""
+    """nbgrader's result; a failure's traceback becomes a sentence."""
     if result["success"]:
         return result
     text = str(result["value"]).strip()
@@ -34,18 +34,18 @@ def told(result: dict[str, Any]) -> dict[str, Any]:
 
 
 class AssignmentList(assignment_list.AssignmentList):
-    """nbgrader's, with sentences."""
+    """nbgrader's list, with sentences."""
 
-    _failed: dict[str, Any] | None = None  # of what was fetched last
+    _failed: dict[str, Any] | None = None  # the last fetch's result, until the next listing
 
     def fetch_assignment(self, course_id: str, assignment_id: str) -> None:
-        """Fetches an assignment; nbgrader's handler goes on to list what there is."""
+        """Fetches an assignment; nbgrader's handler then calls `list_assignments`."""
         self._failed = super().fetch_assignment(course_id, assignment_id)
 
     def fetch_feedback(self, course_id: str, assignment_id: str) -> None:
-        """Fetches feedback; nbgrader's handler goes on to list what there is."""
+        """Fetches feedback; nbgrader's handler then calls `list_assignments`."""
         result = super().fetch_feedback(course_id, assignment_id)
-        if NOT_FOUND in result.get("value", ""):  # the folder of everyone's feedback
+        if NOT_FOUND in result.get("value", ""):  # the course's folder of feedback
             result["value"] = "Nobody has been given feedback in this course yet."
         self._failed = result
 
@@ -54,7 +54,7 @@ class AssignmentList(assignment_list.AssignmentList):
         return told(super().submit_assignment(course_id, assignment_id))
 
     def list_assignments(self, course_id: str | None = None) -> dict[str, Any]:
-        """Lists assignments, or says what the step before it could not do."""
+        """Lists assignments, or returns the failure of the fetch before, in a sentence."""
         failed, self._failed = self._failed, None
         if failed and not failed["success"]:
             return told(failed)

@@ -1,6 +1,6 @@
-"""A course's configuration, but for what is a course's own: `configure(c, root)` in a few lines.
+"""The configuration that all courses share: `configure(c, root)` sets it.
 
-A course's nbgrader_config.py calls it, and says after it what is different there.
+A course's nbgrader_config.py calls it first, and then sets what is different in that course.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from autograder.nbgrader_internals import ROLLED_BACK, TEMPLATES, CourseDirector
 from autograder.settings import load_settings
 
 HERE = Path(__file__).parent
-UNUSABLE = (SQLAlchemyError, InvalidEntry)  # nbgrader makes the latter of what it cannot write
+UNUSABLE = (SQLAlchemyError, InvalidEntry)  # nbgrader raises the latter when a write is refused
 WHAT_TO_DO = {
     "locked": " Another command is writing into it; wait for that, and give this one again.",
     "disk is full": " Make room, and give the command again.",
@@ -28,46 +28,47 @@ WHAT_TO_DO = {
 
 
 def left(coursedir: CourseDirectory) -> set[str]:
-    """Who is left out of all that is done: c.CourseDirectory.student_id_exclude, nbgrader's own."""
+    """The ids that nbgrader's option c.CourseDirectory.student_id_exclude leaves out everywhere."""
     return {name.strip() for name in coursedir.student_id_exclude.split(",")} - {""}
 
 
 def unusable(error: BaseException) -> str:
     """Why the gradebook cannot be used, and what to do."""
     why = str(getattr(error, "orig", None) or error).partition("\n")[0]
-    why = re.sub(r"^\([\w.]+\) ", "", why)  # the error's class
+    why = re.sub(r"^\([\w.]+\) ", "", why)  # without the error's class
     found = [todo for words, todo in WHAT_TO_DO.items() if words in why]
     return f"The gradebook cannot be used: {why}.{''.join(found)}"
 
 
 def _say(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Says in a sentence what nbgrader's own commands would show a traceback of."""
+    """Prints a sentence for known errors, of which nbgrader's commands would show a traceback."""
     if isinstance(error, UNUSABLE):
         print(unusable(error), file=sys.stderr)
-    elif kind.__name__ == "Misconfigured":  # ours; not each command needs its module
+    elif kind.__name__ == "Misconfigured":  # ours; not every command loads its module
         print(error, file=sys.stderr)
-    elif kind.__name__ == "ParserError":  # dateutil's, of a due date
+    elif kind.__name__ == "ParserError":  # dateutil's, for a due date
         print(f"{error}. Write a date as 2027-10-15 18:00:00 UTC, the year first.", file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Leaves out the traceback that nbgrader logs before the error that `_say` says."""
+    """False for the traceback that nbgrader logs before an error that `_say` prints."""
     return not str(record.msg).startswith(ROLLED_BACK)
 
 
 def configure(c: Config, root: Path) -> None:
-    """Gives a course its settings, and puts our classes in the places of nbgrader's.
+    """Gives a course its settings, and replaces classes of nbgrader's by ours.
 
-    Classes are given by name, so that commands that do not need ours do not load torch.
+    Our classes are given by name, so that commands that use none of them do not load torch. The
+    process also prints known errors as a sentence from now on.
 
     Args:
         c: nbgrader's configuration.
-        root: The course's folder; its course.toml has id, exchange and the book's address.
+        root: The course's folder; its course.toml has the id, the exchange, the book's address.
 
     Raises:
-        SystemExit: With a sentence, when the settings cannot be used: no command goes on without.
+        SystemExit: With a sentence, when the settings cannot be used; every command needs them.
     """
     try:
         settings = load_settings(root)
@@ -78,9 +79,9 @@ def configure(c: Config, root: Path) -> None:
     c.CourseDirectory.course_id = settings.id
     c.Exchange.root = str(settings.exchange)
 
-    # A release is whole or none; feedback reaches who renamed a notebook, whoever else's submission
-    # lacks its secret; and what is handed in can be written by its student alone, and is collected
-    # as a stranger's.
+    # A release is complete or absent. Feedback reaches students who renamed a notebook, even if
+    # another submission lacks its secret. A submission can be written by its student alone, and
+    # collecting does not trust it.
     c.ExchangeFactory.release_assignment = "autograder.grading.exchange.Release"
     c.ExchangeFactory.release_feedback = "autograder.grading.exchange.ReleaseFeedback"
     c.ExchangeFactory.collect = "autograder.grading.exchange.collecting.Collect"
@@ -91,7 +92,7 @@ def configure(c: Config, root: Path) -> None:
         '"Not written yet: put your answer in place of this line.")'
     }
 
-    # nbgrader's own list without InstantiateTests, which would start a kernel, and two of ours.
+    # nbgrader's own list without InstantiateTests, which would start a kernel; plus two of ours.
     c.GenerateAssignment.preprocessors = [
         "nbgrader.preprocessors.IncludeHeaderFooter",
         "autograder.grading.preprocessors.LinkBook",
@@ -107,12 +108,13 @@ def configure(c: Config, root: Path) -> None:
         "nbgrader.preprocessors.CheckCellMetadata",
         "autograder.grading.preprocessors.ReleasePublicCases",
     ]
-    # Weights that differ, checks that raise: one sentence, before anything is generated.
+    # Says in a sentence, before anything is generated, which weights differ or which check raises.
     c.GenerateAssignment.pre_convert_hook = "autograder.grading.execution.rehearsal.before_release"
 
-    # nbgrader's own lists with RestoreCells in the place of DeduplicateIds, OverwriteCells and
-    # CheckCellMetadata (it takes all marks from the gradebook), Judge in that of Execute, and
-    # SaveGrades, by which an answer beside its cell waits for a person.
+    # nbgrader's own lists with these changes: RestoreCells, which takes all marks from the
+    # gradebook, replaces DeduplicateIds, OverwriteCells and CheckCellMetadata; Judge replaces
+    # Execute; SaveGrades replaces SaveAutoGrades, so that an answer beside its cell waits for a
+    # person. MakeInert is added.
     c.Autograde.sanitize_preprocessors = [
         "nbgrader.preprocessors.ClearOutput",
         "nbgrader.preprocessors.OverwriteKernelspec",
@@ -124,7 +126,7 @@ def configure(c: Config, root: Path) -> None:
         "nbgrader.preprocessors.LimitOutput",
         "autograder.grading.preprocessors.SaveGrades",
         "nbgrader.preprocessors.AssignLatePenalties",
-        # Whoever opens the graded notebook runs nothing of a student's.
+        # Opening the graded notebook runs nothing that a student wrote.
         "autograder.grading.feedback.inert.MakeInert",
     ]
     c.GenerateFeedback.preprocessors = [
@@ -135,8 +137,8 @@ def configure(c: Config, root: Path) -> None:
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
 
-    # Pages ask no network: formulas are drawn by the browser, without MathJax. And no text of a
-    # student's takes hours to lay out.
+    # Pages load nothing from a network: the browser draws formulas itself, without MathJax. And no
+    # student's text takes hours to lay out.
     c.HTMLExporter.filters = {
         "markdown2html": "autograder.grading.feedback.formulas.markdown2html",
         "highlight_code": "autograder.grading.feedback.bounded.highlight_code",
@@ -145,5 +147,5 @@ def configure(c: Config, root: Path) -> None:
     }
     c.HTMLExporter.extra_template_basedirs = [str(HERE / "feedback" / "templates"), str(TEMPLATES)]
 
-    # nbgrader's own table, in which no name is a formula.
+    # nbgrader's own table, in which a spreadsheet takes no name for a formula.
     c.ExportApp.plugin_class = "autograder.grading.export.TableExportPlugin"

@@ -34,7 +34,7 @@ CONFIGURATION = "nbgrader_config.py"
 
 
 class Misconfigured(RuntimeError):
-    """The course itself is at fault, so no submission is blamed; the message is one sentence."""
+    """The course is at fault, not a submission; the message tells the instructor what is wrong."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class MarkedCell:
     """A cell that nbgrader knows, as the gradebook has it.
 
     Args:
-        grade_id: Its name.
+        grade_id: The cell's name.
         cell_type: "code" or "markdown".
         source: The released source; a stub where students write.
-        marks: Its nbgrader metadata.
+        marks: The cell's nbgrader metadata.
     """
 
     grade_id: str
@@ -55,7 +55,7 @@ class MarkedCell:
 
     @property
     def is_judged(self) -> bool:
-        """Whether it is graded by machine."""
+        """Whether the cell is graded by machine."""
         return self.cell_type == "code" and self.marks["grade"] and not self.marks["solution"]
 
 
@@ -64,7 +64,7 @@ class Blueprint:
     """A released notebook, as the gradebook has it.
 
     Args:
-        kernelspec: The kernel it is for.
+        kernelspec: The kernel that the notebook is for.
         cells: The cells that nbgrader knows, in the notebook's order.
     """
 
@@ -79,7 +79,7 @@ class Course:
         root: The folder.
 
     Raises:
-        Misconfigured: When a file of configuration cannot be read.
+        Misconfigured: When a configuration file cannot be read, or raises an error.
     """
 
     def __init__(self, root: Path) -> None:
@@ -106,13 +106,13 @@ class Course:
 
     @cached_property
     def left(self) -> set[str]:
-        """The ids of those who are no students any more, though their work may lie here."""
+        """The ids of students who have left the course; their work may still lie in its folder."""
         return left(self.coursedir)
 
     def not_copied(self) -> list[str]:
         """Patterns of files that are of no use beside a graded notebook or its page.
 
-        Public cases are a megabyte, and each student has them from the release.
+        The public cases are among them: a megabyte that each student has from the release.
         """
         return [*self.coursedir.ignore, f"*{PUBLIC_SUFFIX}"]
 
@@ -122,7 +122,7 @@ class Course:
         return Path(self.coursedir.format_path(name, student, assignment))
 
     def places(self) -> list[Path]:
-        """All that a submission must not see: the course's folder, its checks and its gradebook."""
+        """All that a submission must not see: the course's folders, the exchange, the gradebook."""
         places = [self.root, self.root / str(self.config.Judge.get("checks_directory", "checks"))]
         steps = ("submitted", "autograded", "feedback", "release", "source")
         places += [self.folder(step, ".", ".") for step in steps]
@@ -134,12 +134,12 @@ class Course:
         return places
 
     def require_writable(self, assignment: str) -> None:
-        """Sees to it that what is made of an assignment can be made anew by this account.
+        """Checks that this account can replace what grading and feedback make of an assignment.
 
         Raises:
-            Misconfigured: When it belongs to another one, as after a command given with sudo.
+            Misconfigured: When a path cannot be written, as after a command given with sudo.
         """
-        gradebook = self.coursedir.db_url.partition(":///")[2]  # SQLite's alone is a file
+        gradebook = self.coursedir.db_url.partition(":///")[2]  # a file only in SQLite
         records = self.root / "records"
         found = [self.root, self.root / gradebook, records, records / assignment]
         for step in ("autograded", "feedback"):
@@ -161,7 +161,7 @@ class Course:
             yield gradebook
 
     def students(self, assignment: str) -> list[str]:
-        """Who handed the assignment in and has not left, by the names of the folders."""
+        """The ids of those who handed the assignment in and have not left, from folder names."""
         pattern = self.folder("submitted", "*", glob.escape(assignment))
         before, after = str(pattern).split("*", 1)
         there = glob.glob(str(pattern), include_hidden=True)
@@ -219,7 +219,7 @@ class Course:
         """The configured preprocessors of grading.
 
         Raises:
-            Misconfigured: When there is none of a name that is given.
+            Misconfigured: When a configured class cannot be imported.
         """
         try:
             return classes(Autograde(config=self.config).autograde_preprocessors)
@@ -229,12 +229,12 @@ class Course:
             ) from None
 
     def executing(self) -> list[type]:
-        """The configured preprocessors up to the one that executes; these need no gradebook."""
+        """The configured preprocessors up to the one that executes; none needs a gradebook."""
         steps = self.steps()
         last = max((i for i, step in enumerate(steps) if issubclass(step, Execute)), default=-1)
         return steps[: last + 1]
 
 
 def classes(steps: list[type | str]) -> list[type]:
-    """Preprocessors, of which nbgrader has some by their names."""
+    """Preprocessor classes; those that are given by name are imported."""
     return [import_item(step) if isinstance(step, str) else step for step in steps]

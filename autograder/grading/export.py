@@ -1,16 +1,16 @@
 """Marks as tables: nbgrader's own, and the form that Canvas's gradebook imports.
 
-Each says what of the marks is not finished: answers that wait for a person, submissions that are
-set aside or not graded.
+Each export warns of marks that are not final: answers that wait for a person, submissions that
+are set aside or not graded.
 
     nbgrader export --to=grades.csv
     nbgrader export --exporter=autograder.grading.export.CanvasExportPlugin --to=canvas.csv
 
-Names and ids come from outside, and spreadsheets run what begins like a formula. So every text in
-every table is written as text (`inert`).
+Names and ids come from outside, and a spreadsheet runs a text that begins like a formula. So every
+text from outside is written such that it stays a text (`inert`).
 
-Canvas knows students by "ID", its own number, else by "SIS User ID", else by "SIS Login ID", else
-by name; and an assignment by the number in brackets behind its title, else by the title. Its guide:
+Canvas finds a student by "ID", its own number, else by "SIS User ID", else by "SIS Login ID", else
+by name. It finds an assignment by the number in brackets after its title, else by the title. Guide:
 "How do I import grades in the Gradebook?",
 https://community.canvaslms.com/t5/Instructor-Guide/ta-p/807; and what reads such a table:
 https://github.com/instructure/canvas-lms/blob/master/lib/gradebook_importer.rb.
@@ -62,15 +62,15 @@ class TableExportPlugin(ExportPlugin):
 
 @contextmanager
 def written(path: Path) -> Iterator[TextIO]:
-    """A table's file; what was there before stays until the whole table is written.
+    """Collects a table, then writes it to a file; the old file stays until the new one is complete.
 
     Raises:
-        SystemExit: With a sentence, when it cannot be written, or Moodle's worksheet would be lost.
+        SystemExit: With a sentence, when the file cannot be written or is Moodle's worksheet.
     """
     table = StringIO(newline="")
     yield table
     try:
-        if path.is_file() and b"Identifier" in path.read_bytes()[:20]:  # its first column
+        if path.is_file() and b"Identifier" in path.read_bytes()[:20]:  # the first column
             raise SystemExit(
                 f"{path} is Moodle's grading worksheet, and would be lost. Name another file: --to"
                 " marks.csv"
@@ -81,7 +81,7 @@ def written(path: Path) -> Iterator[TextIO]:
 
 
 def _course(plugin: ExportPlugin) -> Course | None:
-    """The course whose gradebook is exported; None where that is any gradebook."""
+    """The course whose gradebook is exported; None for a gradebook that is no course's."""
     coursedir = getattr(plugin.parent, "coursedir", None)
     if coursedir is None or not Path(coursedir.root, CONFIGURATION).is_file():
         return None
@@ -90,13 +90,13 @@ def _course(plugin: ExportPlugin) -> Course | None:
 
 
 def _chosen(plugin: ExportPlugin, gradebook: Gradebook) -> list[Any]:
-    """The assignments that are wanted: those that are named, or all."""
+    """The assignments to export: those that the plug-in's option names, or all."""
     named = set(map(str, plugin.assignment or ()))
     return [each for each in gradebook.assignments if not named or each.name in named]
 
 
 def _students(plugin: ExportPlugin, gradebook: Gradebook) -> list[Any]:
-    """Whose marks are wanted: everyone's but of those who have left, or of those who are named."""
+    """The students to export: those that the plug-in's option names, or all who have not left."""
     if plugin.student:
         return [each for each in gradebook.students if each.id in map(str, plugin.student)]
     coursedir = getattr(plugin.parent, "coursedir", None)
@@ -105,10 +105,10 @@ def _students(plugin: ExportPlugin, gradebook: Gradebook) -> list[Any]:
 
 
 def bring_up_to_date(plugin: ExportPlugin, gradebook: Gradebook) -> None:
-    """Works penalties out from the marks that there are now.
+    """Recomputes late penalties from the current marks, if the gradebook is a course's.
 
     Raises:
-        SystemExit: With a sentence, when the course's plug-in for late work cannot.
+        SystemExit: With a sentence, when the penalties cannot be computed.
     """
     if (course := _course(plugin)) is None:
         return
@@ -121,7 +121,7 @@ def bring_up_to_date(plugin: ExportPlugin, gradebook: Gradebook) -> None:
 
 
 def say_what_waits(plugin: ExportPlugin, gradebook: Gradebook) -> None:
-    """Warns of what of the exported marks is not finished."""
+    """Warns of exported marks that are not final."""
     course, names = _course(plugin), [each.name for each in _chosen(plugin, gradebook)]
     if not names:
         which = f"of {', '.join(map(str, plugin.assignment))}" if plugin.assignment else "yet"
@@ -135,7 +135,7 @@ def say_what_waits(plugin: ExportPlugin, gradebook: Gradebook) -> None:
 
 
 def _row(gradebook: Gradebook, assignment: Any, student: Any) -> list[Any]:
-    """A student's row; what was not handed in counts as 0, as nbgrader has it."""
+    """A student's row; an assignment that was not handed in counts as 0, as in nbgrader."""
     try:
         found = gradebook.find_submission(assignment.name, student.id)
         cells = [found.timestamp, *marks(found)]
@@ -177,7 +177,7 @@ class CanvasExportPlugin(ExportPlugin):
                 name = ", ".join(filter(None, (student.last_name, student.first_name)))
                 points = [_mark(gradebook, each.name, student.id) for each in assignments]
                 given = student.lms_user_id or ""
-                is_number = given.isdecimal()  # Canvas's own; else it is the registry's
+                is_number = given.isdecimal()  # Canvas's own; any other id is an SIS User ID
                 number = numbers.get(student.id) or (given if is_number else "")
                 other = "" if is_number else given
                 known = [name or student.id, number, other, student.id, self.section]
@@ -196,7 +196,7 @@ class CanvasExportPlugin(ExportPlugin):
 
 
 def canvas_numbers(coursedir: Any) -> dict[str, str]:
-    """Canvas's own numbers of students, from the names of the downloads that were taken in."""
+    """By student, Canvas's own number, from the file names of downloads that were taken in."""
     numbers = {}
     root = Path(coursedir.root) if coursedir is not None else Path()
     for path in sorted((root / FOLDER).glob("*.json")) if coursedir is not None else ():

@@ -1,4 +1,4 @@
-"""What of an environment the other accounts of its machine cannot use; `deploy/close` runs it."""
+"""Finds what other accounts of a machine cannot use of an environment; `deploy/close` runs it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ PACKAGES = ("autograder", "kdlab", "nbgrader", "torch")  # that a student's note
 def barred() -> str:
     """Why students cannot use this environment, in a sentence with the remedy; "" where they can.
 
-    They need its Python, its packages, and the cache of corpora and teachers where the variable
-    KDLAB_CACHE names one for all.
+    They need its Python, its packages and, if the variable KDLAB_CACHE is set, the cache of corpora
+    and teachers that it names.
     """
     origins = [spec.origin for name in PACKAGES if (spec := find_spec(name)) and spec.origin]
     cache = list(filter(None, [os.environ.get("KDLAB_CACHE")]))
@@ -29,11 +29,11 @@ def closed(needed: Iterable[str], shared: Iterable[str]) -> str:
 
     Args:
         needed: Files and folders that others must be able to read.
-        shared: Folders in which others may read everything.
+        shared: Folders that may be opened to others with all that they hold.
     """
     roots = [Path(folder).resolve() for folder in shared]
-    ways: dict[Path, Path] = {}  # folders to enter, and for what
-    whole: dict[Path, Path] = {}  # folders to open with all that they hold, and for what
+    ways: dict[Path, Path] = {}  # folders that others must enter, and for which file
+    whole: dict[Path, Path] = {}  # folders to open with all that they hold, and for which file
     for name in needed:
         path = Path(name).absolute()
         for place in dict.fromkeys([path, path.resolve()]):

@@ -1,9 +1,9 @@
-"""What plugs into nbgrader: two steps of its release, and one that takes the place of its own.
+"""Steps that plug into nbgrader: two for its release, and two that replace steps of its grading.
 
 In `GenerateAssignment.preprocessors`, `LinkBook` comes before cells are saved, and
-`ReleasePublicCases` last. `RestoreCells` stands for OverwriteCells in
-`Autograde.sanitize_preprocessors`, `execution.judge.Judge` for Execute and `SaveGrades` for
-SaveAutoGrades in `Autograde.autograde_preprocessors`. A course's nbgrader_config.py names them.
+`ReleasePublicCases` last. In `Autograde.sanitize_preprocessors`, `RestoreCells` replaces
+OverwriteCells; in `Autograde.autograde_preprocessors`, `execution.judge.Judge` replaces Execute and
+`SaveGrades` replaces SaveAutoGrades. A course's nbgrader_config.py names them.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ LOCAL = re.compile(r"https?://(localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[::1?\])
 
 
 def checks_path(folder: str, resources: ResourcesDict) -> Path:
-    """The file with an assignment's checks; nbgrader works in the course's root folder."""
+    """An assignment's file of checks; `folder` may be relative, as nbgrader runs in the root."""
     return Path(folder) / f"{resources['nbgrader']['assignment']}.py"
 
 
 class LinkBook(NbGraderPreprocessor):
-    """Gives links into the book its address: `course:book/page.html` stands in the sources."""
+    """Replaces `course:` in links such as `course:book/page.html` with the book's address."""
 
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict
@@ -65,7 +65,7 @@ class ReleasePublicCases(NbGraderPreprocessor):
         for problem in differences(checks, points):
             raise ValueError(problem)
         data = public_data(check for name, check in checks.items() if name in cells)
-        # Without blanks, because each student hands it in again.
+        # Without spaces: each student hands this file in again.
         text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
         shown = [cell.source for cell in nb.cells if cell.cell_type == "markdown"]
         if local := LOCAL.search("\n".join([*shown, text])):
@@ -80,12 +80,12 @@ class ReleasePublicCases(NbGraderPreprocessor):
 
 
 class RestoreCells(OverwriteCells):
-    """nbgrader's OverwriteCells, which puts back all that a student changed.
+    """nbgrader's OverwriteCells, which also takes the marks of all cells from the gradebook.
 
-    nbgrader believes what a submission says of its cells: one that says that it is not graded is
-    not, and a copied one loses its id, on which it then fails. Here every cell's marks come from
-    the gradebook, a copied cell becomes an ordinary one, as does a cell with marks that are none,
-    and graded cells that were deleted come back.
+    nbgrader's own step believes a submission's marks: a cell that claims not to be graded is not
+    graded, and a copied cell loses its id, so that nbgrader fails. Here all marks come from the
+    gradebook; copies of a cell, and cells with unknown marks, become ordinary cells; and graded
+    cells that were deleted come back.
     """
 
     add_missing_cells = True
@@ -96,7 +96,7 @@ class RestoreCells(OverwriteCells):
         names = resources["nbgrader"]
         with Gradebook(names["db_url"]) as gradebook:
             known = marks(gradebook.find_notebook(names["notebook"], names["assignment"]))
-        for cell in reversed(nb.cells):  # of copies the last counts, as in nbgrader
+        for cell in reversed(nb.cells):  # of several copies the last counts, as in nbgrader
             given = cell.metadata.pop("nbgrader", None)
             name = given.get("grade_id") if isinstance(given, dict) else None
             if isinstance(name, str) and name in known:
@@ -107,8 +107,8 @@ class RestoreCells(OverwriteCells):
 class SaveGrades(SaveAutoGrades):
     """nbgrader's SaveAutoGrades, with no 0 for an answer in words that may stand in another cell.
 
-    nbgrader gives 0 to an untouched cell, and nobody is asked. Where the student wrote text cells
-    of their own, it waits for a person instead.
+    nbgrader gives an untouched cell 0 points, and nobody looks at it. Where the student wrote text
+    cells of their own, an untouched answer in words waits for a person instead.
     """
 
     def preprocess(

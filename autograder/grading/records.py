@@ -1,7 +1,7 @@
-"""One record a submission: the journal of a batch while it runs, the audit trail afterwards.
+"""One record per submission: the journal of a batch while it runs, the audit trail afterwards.
 
 A record is a JSON file, replaced whole or not at all. It is written before the gradebook, so that
-whatever is cut off can be repeated from it without running the submission again.
+an interrupted grading can be completed from it without running the submission again.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from nbformat import NotebookNode
 from autograder.cells import VERDICT_MIME, is_judged
 
 FOLDER = "records"
-MAX_NAME = 200  # bytes of a student's name that is a file's
+MAX_NAME = 200  # bytes of a student's id that can name a file
 VERSION = 1
 
 
 class State(StrEnum):
-    """How far a submission is."""
+    """How far grading has come."""
 
-    JUDGED = "judged"  # its verdicts are known, the gradebook may not have them
+    JUDGED = "judged"  # its verdicts are known, but the gradebook may not have them yet
     RECORDED = "recorded"  # the gradebook has them
     QUARANTINED = "quarantined"  # it cannot be graded
 
@@ -42,19 +42,19 @@ class Record:
     Args:
         assignment: The assignment.
         student: Who handed it in.
-        state: How far it is.
+        state: How far the grading has come.
         digest: SHA-256 of what was handed in; empty when it could not be read.
         repairs: What was put right before it ran.
-        reason: Why it is quarantined.
-        before_running: Whether that was known before any of it ran; its student may know it then.
-        seed: Of its random cases.
-        checks: SHA-256 of what decided beside it: checks, released cells, limits.
-        renamed: What a notebook was called when it was handed in, by its right name.
+        reason: Why the submission is quarantined; empty where it is not.
+        before_running: Whether the reason was known before any code ran; then students may see it.
+        seed: Seed of the random cases.
+        checks: SHA-256 of what else decided the verdicts, such as checks and limits (`rules`).
+        renamed: By a notebook's right name, the name under which it was handed in.
         versions: Of what took part, by name.
         limits: The options it ran under.
-        seconds: How long it ran.
-        memory: Bytes that the largest process of a notebook had at its peak; None where nobody saw.
-        notebooks: Its notebooks as they were judged, by name; they hold evidence and verdicts.
+        seconds: How long the notebooks ran.
+        memory: Peak bytes of a notebook's largest process; None where they were not measured.
+        notebooks: The judged notebooks by name, with evidence and verdicts.
     """
 
     assignment: str
@@ -74,9 +74,10 @@ class Record:
     notebooks: dict[str, Any] = field(default_factory=dict)
 
     def verdicts(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
-        """Each judged cell's notebook, name and result: "verdict", "seed" and "evidence".
+        """Yields the notebook's name, the cell's name and the result of each judged cell.
 
-        A verdict is read where the grader wrote it: in the one output of a cell that is judged.
+        A result has "verdict", "seed" and "evidence". It is the one output of a judged cell, which
+        the grader wrote.
         """
         for name, notebook in self.notebooks.items():
             for cell in notebook["cells"]:
@@ -87,16 +88,16 @@ class Record:
 
     @property
     def points(self) -> float:
-        """Points of all judged cells."""
+        """The points of all judged cells."""
         return sum(result["verdict"]["points"] for _, _, result in self.verdicts())
 
     def fill(self, texts: dict[str, str], seconds: float, memory: int | None) -> None:
-        """Takes in what came of running it: each notebook's text, by name."""
+        """Stores the outcome of a run; `texts` are judged notebooks, by name."""
         self.seconds, self.memory = seconds, memory
         self.notebooks = {name: nbformat.reads(text, as_version=4) for name, text in texts.items()}
 
     def executed(self) -> dict[str, NotebookNode]:
-        """The judged notebooks."""
+        """Judged notebooks, by name."""
         return {name: nbformat.from_dict(data) for name, data in self.notebooks.items()}
 
 
@@ -107,39 +108,39 @@ class Records:
         self.folder = root / FOLDER / assignment
 
     def path(self, student: str) -> Path:
-        """Where a student's record is: under the student's name, if a file can have it."""
+        """The path of a student's record: the id, or its hash where no file can bear the id."""
         raw = os.fsencode(student)
         if len(raw) > MAX_NAME or not student.isprintable() or student.startswith((".", "~")):
             student = f"~{hashlib.sha256(raw).hexdigest()}"
         return self.folder / f"{student}.json"
 
     def read(self, student: str) -> Record | None:
-        """A student's record, if there is one of this version."""
+        """A student's record; None if there is none of this version."""
         return self._read(self.path(student), student)
 
     def _read(self, path: Path, student: str) -> Record | None:
-        """A record; in the place of one that cannot be read, one that says so."""
+        """A record; for one that cannot be read, a quarantined record that says so."""
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
             if data.pop("version") != VERSION:
                 return None
-            data.pop("lateness", None)  # of records from before penalties were worked out anew
+            data.pop("lateness", None)  # in records from before penalties were recomputed
             record = Record(**(data | {"state": State(data["state"])}))
             list(record.verdicts())
             return record
         except FileNotFoundError:
             return None
-        except Exception:  # whatever befell the file, the class goes on
+        except Exception:  # whatever happened to the file, the class goes on
             reason = "Its record cannot be read; grade it again."
             return Record(self.folder.name, student, State.QUARANTINED, "", reason=reason)
 
     def all(self) -> Iterator[Record]:
-        """All records, by student, one at a time: a class's do not fit into memory."""
+        """All records, sorted by file name, one at a time: a class's do not fit into memory."""
         found = (self._read(path, path.stem) for path in sorted(self.folder.glob("*.json")))
         return (record for record in found if record is not None)
 
     def write(self, record: Record) -> None:
-        """Writes a record so that a crash leaves the old one or the new one."""
+        """Writes a record so that a crash leaves either the old one or the new one."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.path(record.student)
         fresh = path.with_suffix(".new")
@@ -164,7 +165,7 @@ class Records:
         """Makes sure that one process at a time grades this assignment, or makes its feedback.
 
         Raises:
-            RuntimeError: When another one does.
+            RuntimeError: When another one does, or the disk has no locks.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / ".lock").open("w") as stream:
@@ -175,7 +176,7 @@ class Records:
                     f"Another process grades {self.folder.name}, or makes its feedback; wait for"
                     " its end."
                 ) from None
-            except OSError as error:  # of some disks that are another machine's
+            except OSError as error:  # on some disks of other machines
                 raise RuntimeError(
                     f"The disk of {self.folder} has no locks ({error.strerror}), without which two"
                     " commands at once would spoil each other's work, and the gradebook. Put the"

@@ -1,4 +1,4 @@
-"""What a grade rests on beside the submission: when that has changed, the grade is old."""
+"""What decides a grade besides the submission; when it changes, the grade is out of date."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from autograder.grading.course import Blueprint, Course
 from autograder.settings import load_settings
 
 DECIDE = ("Judge", "Sandbox", "Execute")  # sections of the configuration
-NOT_OPTIONS = ("checks_directory", "seed")  # where checks lie, and a seed that records keep
+NOT_OPTIONS = ("checks_directory", "seed")  # the checks' folder, and a seed that records keep
 
 
 def rules(course: Course, assignment: str, blueprints: Mapping[str, Blueprint]) -> str:
-    """SHA-256 of what decides a verdict: the checks, the released cells and the limits.
+    """SHA-256 of what decides a verdict: checks, released cells, options, the book's address.
 
-    Another assignment's files are no part of it: what bears the name of another folder of the
-    course's sources.
+    Of the checks' folder, files of another assignment are left out: those whose name, without its
+    ending, is that of another folder of the course's sources.
 
     Args:
         course: The course.
         assignment: The assignment.
-        blueprints: Its notebooks, by name.
+        blueprints: The assignment's notebooks, by name.
     """
     whole = hashlib.sha256()
     folder = checks_folder(course)
@@ -34,7 +34,7 @@ def rules(course: Course, assignment: str, blueprints: Mapping[str, Blueprint]) 
         if path.is_file() and "__pycache__" not in parts and path.stem not in others:
             whole.update(f"{'/'.join(parts)}\0".encode())
             whole.update(hashlib.sha256(path.read_bytes()).digest())
-    with suppress(ValueError):  # a course of another make
+    with suppress(ValueError):  # a course without usable settings
         whole.update(load_settings(course.root).book.encode())
     cells = {
         name: sorted([cell.grade_id, cell.source, str(sorted(cell.marks.items()))] for cell in kept)
@@ -47,7 +47,7 @@ def rules(course: Course, assignment: str, blueprints: Mapping[str, Blueprint]) 
             if name not in NOT_OPTIONS
         }
         for section in DECIDE
-        if course.config.get(section)  # asking for a section makes an empty one
+        if course.config.get(section)  # config[section] would make an empty one
     }
     whole.update(json.dumps([cells, options], sort_keys=True).encode())
     return whole.hexdigest()

@@ -6,17 +6,17 @@ import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-MAX_WORDS = 500  # characters of a reason
+MAX_WORDS = 500  # characters of an error's text
 FORMULA = "=+-@|%＝＋－＠"  # how formulas and commands begin
 OURS = re.compile(r"/[^\s'\"]*/autograder-[^\s'\",;:)]*")  # paths in our temporary folders
 
 
 class Plain(Exception):
-    """An error whose message is all that is to be said of it."""
+    """An error that is shown by its message, without its class."""
 
 
 def is_text(name: str) -> bool:
-    """Whether a name can be written anywhere; those of folders need not be text at all."""
+    """Whether a name can be encoded as UTF-8; names of files and folders need not be text."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -25,7 +25,7 @@ def is_text(name: str) -> bool:
 
 
 def shown(name: str) -> str:
-    """A folder's name for people, whatever bytes it is made of; a terminal obeys none of them."""
+    """A name in printable characters, whatever its bytes; a terminal takes none for a command."""
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in name.encode("utf-8", "backslashreplace").decode()
@@ -33,33 +33,33 @@ def shown(name: str) -> str:
 
 
 def names(students: Iterable[str], most: int = 8) -> str:
-    """Students by their ids, the first few of them."""
+    """The first `most` students' ids; how many more there are."""
     return listed(sorted(map(shown, students)), most)
 
 
 def listed(texts: Sequence[str], most: int = 8) -> str:
-    """Texts in a row, the first few of them, and how many more there are."""
+    """The first `most` texts, separated by commas, and how many more there are."""
     rest = len(texts) - most
     return ", ".join(texts[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun, which has an s where it is not one."""
+    """A number with its noun, which gets an s unless the number is 1."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """The question whether a known name is meant that is near or longer; it follows a sentence."""
+    """Asks whether a known name is meant that is similar to `name` or contains it; else empty."""
     there = sorted(known)
     near = get_close_matches(name, there, 1) or [each for each in there if name and name in each]
     return f" Do you mean {near[0]}?" if near else ""
 
 
 def words(error: BaseException) -> str:
-    """An error in words that can be printed and kept: short, and without paths of ours."""
+    """An error as a short, printable text, without the paths of our temporary folders."""
     try:
         text = str(error)
-    except Exception:  # deep data in the error's own message, for one
+    except Exception:  # for example, its message holds data nested too deeply
         text = "what it says cannot be printed"
     text = shown(" ".join(text[: 4 * MAX_WORDS].split()))
     text = OURS.sub("its copy", text)[:MAX_WORDS]
@@ -67,9 +67,9 @@ def words(error: BaseException) -> str:
 
 
 def inert(text: str | None) -> str:
-    """Text that no spreadsheet takes for a formula, at whatever it parts cells.
+    """Text that no spreadsheet takes for a formula, whichever character separates its cells.
 
-    It may begin with what one skips: spaces, controls, marks that have no width.
+    What spreadsheets skip before a formula is skipped here: spaces, controls, zero-width marks.
     """
     return "".join(map(_inert, re.split(r"([;\t\r\n])", text or "")))
 

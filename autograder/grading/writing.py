@@ -1,4 +1,4 @@
-"""Files that are written anew, of which the old one stays until the new one is whole."""
+"""Replaces files such that the old one stays until the new one is complete."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ def replace(path: Path, text: str, mode: int | None = None) -> None:
     """Writes a text in a file's place; on a full disk, what was there before stays.
 
     Args:
-        path: The file; a link is followed, and what is no file, such as /dev/stdout, written to.
-        text: What it is to hold; ends of lines stay as they are.
-        mode: Who may read and write it, from the first byte; as before, or as the umask says,
-            without.
+        path: The file; a link is followed. What is no file, such as /dev/stdout, is written to.
+        text: The new content; ends of lines stay as they are.
+        mode: The file's permissions, from the first byte on. With None, they stay as they were; a
+            file that is new gets them from the umask.
 
     Raises:
-        OSError: When it cannot be written; it names the file.
+        OSError: When the file cannot be written; the error names it.
     """
     place = path.resolve()
     if place.exists() and not place.is_file():

@@ -1,1 +1,1 @@
-"""What decides. It believes nothing that a kernel sent, and loads no torch, kernel or nbgrader."""
+"""Decides verdicts; trusts nothing that a kernel sent, and loads no torch, Jupyter or nbgrader."""

@@ -1,8 +1,8 @@
-"""When two values agree, and in which words they do not.
+"""Whether two values agree, and in which words to say that their forms differ.
 
-What a process of a student's returned is compared with what was asked for. A value in another form
-that says the same is taken for the same: a list for a tensor, a tensor for a pair. Any other form
-is named: what came, and what was asked for.
+What a student's process returned is compared with what was asked for. A value in another form with
+the same content counts as the same: a list for a tensor, a tensor for a pair. For any other form,
+the words name the form that came and the form that was asked for.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ def same(value: Any, wanted: Any, tolerance: float) -> bool:
 
     Args:
         value: What came.
-        wanted: What it is compared with. NaN agrees with NaN and an infinity with itself.
+        wanted: What it is compared with. NaN agrees with NaN, an infinity with itself, and a text
+            with one that differs in capitals or outer spaces.
         tolerance: The largest absolute difference allowed between numbers.
     """
     if isinstance(value, np.ndarray) and isinstance(wanted, np.ndarray):
@@ -61,16 +62,16 @@ def _same_arrays(value: np.ndarray, wanted: np.ndarray, tolerance: float) -> boo
 
 
 def matching(value: np.ndarray, wanted: np.ndarray, tolerance: float) -> np.ndarray:
-    """Which of two arrays' numbers agree, as `same` has it; the arrays have one shape."""
+    """Which numbers of two arrays of the same shape agree, by the rule of `same`."""
     with np.errstate(invalid="ignore"):  # ∞ − ∞
         near = np.abs(value - wanted) <= tolerance
-    if near.all():  # as mostly
+    if near.all():  # the usual case
         return near
     return near | (value == wanted) | (np.isnan(value) & np.isnan(wanted))
 
 
 def row_of(value: Any) -> np.ndarray | None:
-    """All numbers of a value; None where something else is in it."""
+    """All numbers of a value in one row; None if anything else, or an empty list, is in it."""
     if isinstance(value, list):
         rows = [row_of(item) for item in value]
         if not rows or any(row is None for row in rows):
@@ -83,10 +84,10 @@ def row_of(value: Any) -> np.ndarray | None:
 
 
 def fitted(value: Any, wanted: Any) -> Any:
-    """A value in the form that was wanted, where that says the same; anything else as it is.
+    """A value in the form that was wanted, if it can be converted; otherwise the value itself.
 
-    That is a list as an array, an array as a list, letters in a row as a list of letters, and
-    capitals for keys that are letters.
+    A list is converted to an array, an array to a list, a text to a list of letters, and the keys
+    of a dict, where single letters are wanted, to small letters.
     """
     letters = isinstance(wanted, list) and all(isinstance(w, str) and len(w) == 1 for w in wanted)
     if isinstance(value, str) and letters:
@@ -127,7 +128,7 @@ def _array(value: list) -> Any:
 
 
 def agrees(outcome: Outcome, wanted: Outcome, tolerance: float) -> bool:
-    """Whether an outcome is the one that was wanted; exceptions agree when their classes do."""
+    """Whether an outcome agrees with the wanted one; exceptions agree if their classes do."""
     if outcome.kind != wanted.kind:
         return False
     if outcome.kind == "returned":
@@ -148,8 +149,8 @@ def complaint(value: Any, wanted: Any, *, sizes: bool = False, what: str = RETUR
     Args:
         value: What came.
         wanted: What was asked for.
-        sizes: Whether to tell the sizes of axes. A process that saw hidden inputs may have chosen
-            them to be read.
+        sizes: Whether to tell the sizes of axes. For hidden cases leave it off: a student's process
+            that sees hidden inputs could tell of them by its choice of sizes.
         what: How the sentence begins.
 
     Returns:
@@ -182,7 +183,7 @@ def complaint(value: Any, wanted: Any, *, sizes: bool = False, what: str = RETUR
                 return said
         return ""
     came, asked = form(value, sizes), form(wanted, sizes)
-    if isinstance(original, list) and isinstance(value, np.ndarray):  # no tensor came
+    if isinstance(original, list) and isinstance(value, np.ndarray):  # not a tensor
         came = came.replace("a tensor", "a list") if np.ndim(wanted) else form(original)
     same_form = form(value, sizes) == asked
     if same_form and isinstance(value, np.ndarray) and isinstance(wanted, np.ndarray):
@@ -197,7 +198,7 @@ def complaint(value: Any, wanted: Any, *, sizes: bool = False, what: str = RETUR
 
 
 def form(value: Any, sizes: bool = False) -> str:
-    """What kind of value it is, in words."""
+    """The kind of a value, in words; with `sizes`, also a tensor's shape."""
     if isinstance(value, np.ndarray | np.generic):
         if not value.shape:
             return "a number" if value.dtype.kind in "iuf" else "True or False"

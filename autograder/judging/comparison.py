@@ -1,4 +1,4 @@
-"""Expected and got, side by side: what a wrong public case looks like on the student's screen."""
+"""Shows expected and got side by side, for a wrong public case on the student's screen."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 from autograder.judging.agreement import ORDINALS, complaint, fitted, same
 from autograder.kernel.evidence import NOT_LEFT, Outcome
 
-ALL = 12  # values that are all shown
-SOME = 8  # of more than that, so many from the one before the first that differs
+ALL = 12  # the most values of a result that is shown whole
+SOME = 8  # of a longer result, as many values, from the one before the first that differs
 MAX_SHOWN = 200  # characters of a value shown to a student
 
 
 class Row(NamedTuple):
-    """One number, text or other single value of a result."""
+    """One single value of a result, as text: its place, the expected one and the one that came."""
 
     place: str
     expected: str
@@ -33,7 +33,7 @@ class Comparison:
     Args:
         case: The case's name.
         summary: What is wrong, in a sentence or two.
-        rows: The values side by side; none where they have different forms.
+        rows: The values side by side; none for a single value, or where the forms differ.
     """
 
     case: str
@@ -41,7 +41,7 @@ class Comparison:
     rows: tuple[Row, ...] = ()
 
     def to_text(self) -> str:
-        """For a terminal."""
+        """The comparison for a terminal."""
         lines = [f"{self.case}: {self.summary}"]
         if self.rows:
             table = [Row("", "expected", "got", False), *self.rows]
@@ -54,7 +54,7 @@ class Comparison:
         return "\n".join(lines)
 
     def to_html(self) -> str:
-        """For a browser: what differs is bold, in a colour and said in words."""
+        """The comparison for a browser; what differs is bold, coloured and labelled in words."""
         if not self.rows:
             return f"<p><strong>{escape(self.case)}.</strong> {escape(self.summary)}</p>"
         body = "".join(
@@ -90,7 +90,7 @@ def compare(
         outcome: What came.
         wanted: What was wanted.
         tolerance: The largest absolute difference allowed between numbers.
-        unit: What the first axis of a result counts, such as "step"; counted from 1.
+        unit: What the first axis of a result counts, such as "step"; places are counted from 1.
         names: What the parts of a result are called, where it has several.
     """
     if outcome.kind != "returned" or wanted.kind != "returned":
@@ -105,7 +105,7 @@ def compare(
         )
     ]
     wrong = [index for index, row in enumerate(rows) if row.differs]
-    if not wrong:  # a form that no words describe
+    if not wrong:  # a difference in form for which `complaint` has no words
         return Comparison(case, f"expected {shown(wanted)}, got {shown(outcome)}.")
     total, first = len(rows), wrong[0]
     if total == 1:
@@ -123,7 +123,7 @@ def compare(
 def leaves(
     value: Any, unit: str = "", names: tuple[str, ...] = (), place: str = ""
 ) -> Iterator[tuple[str, Any]]:
-    """The single values of a result, each with where it is."""
+    """Yields the single values of a result, each with its place in words."""
     if isinstance(value, list):
         for index, item in enumerate(value):
             if place:
@@ -161,7 +161,7 @@ def _row(place: str, expected: Any, got: Any, tolerance: float) -> Row:
 
 
 def single(value: Any, digits: int = 4) -> str:
-    """One value in a few characters."""
+    """One value as short text; a float with `digits` significant digits."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.item()
     if isinstance(value, float):
@@ -181,7 +181,7 @@ def shown(outcome: Outcome) -> str:
 
 
 def words(value: Any) -> str:
-    """A value as a reader writes it; of a long tensor the beginning and the end."""
+    """A value as a reader writes it; of a tensor of more than `ALL` values only the beginning."""
     if isinstance(value, np.ndarray) and value.shape:
         edge = value if value.size <= ALL else value.reshape(-1)[: ALL // 2]
         more = "" if value.size <= ALL else ", …"
@@ -196,5 +196,5 @@ def _nested(value: Any) -> str:
 
 
 def short(text: str) -> str:
-    """A text of at most `MAX_SHOWN` characters."""
+    """A text, cut to at most `MAX_SHOWN` characters."""
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"

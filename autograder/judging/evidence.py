@@ -1,7 +1,7 @@
-"""Evidence, as it is read: the decoder believes nothing that a student's process wrote.
+"""Reads evidence; the decoder believes nothing that a student's process wrote.
 
-Every type, size, depth and number is checked first. `autograder.kernel.evidence` says what evidence
-is, and writes it.
+Every type, size, depth and number is checked before it is used. `autograder.kernel.evidence` says
+what evidence is, and writes it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from autograder.kernel.evidence import MAX_MESSAGE, NUMPY_DTYPES, VERSION, Outcome, encode_outcome
 
 MAX_CHARACTERS = 8 * 2**20  # of one check's evidence
-ROOM, TIMES = 2**18, 8  # characters of any evidence, and times those of the right one
+ROOM, TIMES = 2**18, 8  # characters for any answer, plus so many times those of the right one
 MAX_ITEMS = 10_000  # values of any kind in one check's evidence
 MAX_DEPTH = 8  # of nested lists and dicts
 MAX_DIMENSIONS = 8
@@ -29,7 +29,7 @@ class Refused(ValueError):
 
 
 def numpy_array(name: str, shape: tuple[int, ...], raw: bytes) -> np.ndarray:
-    """Makes the numpy array of decoded bytes; bfloat16 becomes float32, exactly."""
+    """Makes a numpy array from decoded bytes; bfloat16 becomes float32, exactly."""
     values = np.frombuffer(raw, dtype=NUMPY_DTYPES[name]).reshape(shape)
     if name == "bfloat16":
         return (values.astype(np.uint32) << 16).view(np.float32)
@@ -41,7 +41,7 @@ def decode(data: Any, depth: int = 0) -> Any:
 
     Args:
         data: What `loads` returned, or a part of it.
-        depth: How deep `data` lies already.
+        depth: How many containers `data` lies in.
 
     Raises:
         Refused: When anything differs from what `encode` writes.
@@ -84,7 +84,7 @@ def _checked_array(body: Any) -> tuple[str, tuple[int, ...], bytes]:
         raise Refused(f"an array's shape that is not a list of at most {MAX_DIMENSIONS} sizes")
     if not all(type(size) is int and 0 <= size <= MAX_CHARACTERS for size in shape):
         raise Refused("an array with an impossible size")
-    if math.prod(max(size, 1) for size in shape) > MAX_CHARACTERS:  # not even if it is empty
+    if math.prod(max(size, 1) for size in shape) > MAX_CHARACTERS:  # empty ones too
         raise Refused("an array with an impossible size")
     if not isinstance(text, str):
         raise Refused("an array whose bytes are not text")
@@ -101,11 +101,11 @@ def _checked_array(body: Any) -> tuple[str, tuple[int, ...], bytes]:
 
 
 def loads(text: Any) -> Any:
-    """Reads JSON text strictly: bounded, finite, no key twice.
+    """Reads JSON text strictly: of bounded size, with finite numbers and without repeated keys.
 
     Raises:
-        Refused: When the text is too long, is not JSON, or holds NaN, infinity, a repeated key or
-            more than MAX_ITEMS values.
+        Refused: When `text` is not a string, too long, nested too deep or not JSON, or holds NaN,
+            infinity, a repeated key or more than MAX_ITEMS values.
     """
     if not isinstance(text, str):
         raise Refused("data that is not text")
@@ -160,7 +160,7 @@ def decode_outcome(data: Any) -> Outcome:
     """Reads one outcome.
 
     Raises:
-        Refused: When it is not one.
+        Refused: When the data is not an outcome.
     """
     if not isinstance(data, dict) or len(data) != 1:
         raise Refused("an outcome of an unknown form")
@@ -178,10 +178,10 @@ def decode_outcome(data: Any) -> Outcome:
 
 
 def room_for(wanted: Iterable[Outcome | None]) -> int:
-    """The characters that evidence may have: some for any answer, and several times the right one.
+    """The most characters that evidence may have: `ROOM`, and `TIMES` those of the right answer.
 
     Args:
-        wanted: What the cases should come to; None where the answer is withheld.
+        wanted: The right outcome of each case; None where the answer is withheld.
     """
     right = sum(len(json.dumps(encode_outcome(outcome))) for outcome in wanted if outcome)
     return min(ROOM + TIMES * right, MAX_CHARACTERS)
@@ -197,13 +197,13 @@ def read_evidence(
         check: The name of the check that was asked for.
         nonce: The nonce of this run of this cell.
         count: How many cases were asked.
-        most: Characters that it may have.
+        most: The most characters that `text` may have.
 
     Returns:
-        One outcome a case, in the order of the question.
+        One outcome per case, in the order of the question.
 
     Raises:
-        Refused: When it is anything but the complete answer to this question.
+        Refused: When `text` is anything but the complete answer to this question.
     """
     if isinstance(text, str) and len(text) > most:
         raise Refused(f"evidence of {len(text)} characters; the question leaves room for {most}")

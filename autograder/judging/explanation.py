@@ -1,13 +1,14 @@
-"""Which misconception explains an answer: a hint that might be false is not given.
+"""Finds the misconception that explains an answer; a hint that might be false is not given.
 
-A misconception explains an answer if it accounts for every case: where the answer is wrong the
-misconception comes to the same, and where it is right the misconception is right too. Where no
-misconception does, two mistakes may have met. Then one is certain if it accounts for all that is
-wrong with the public cases of the first part, by numbers that do not come about by chance and in
-more than two cases, or in all there are, and if it is wrong nowhere where the answer is right.
+A misconception explains an answer if it accounts for every case: where the answer is wrong, the
+misconception has the same outcome; where the answer is right, so is the misconception. If no
+misconception does, the answer may combine two mistakes. One of them is then certain if it accounts
+for every wrong public case of the first part, and for every right case. Besides, the wrong ones
+must be more than two, or all public cases of that part, and in one of them the outcome must be one
+that other mistakes hardly come to (`_weight`).
 
-The public check knows fewer cases than grading does. It must not say what grading takes back, so
-that where two misconceptions explain the same answer neither is named.
+The public check knows fewer cases than grading does, and must not name what grading takes back. So
+where two misconceptions explain the same answer, neither is named.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from autograder.judging.agreement import agrees, row_of
 from autograder.judging.rubric import Column, Rubric, WrongWay
 from autograder.kernel.evidence import NOT_LEFT, Outcome
 
-FEW = 2  # cases in which another mistake may come to the same, of answers that are seldom wrong
+FEW = 2  # if an answer is wrong in no more public cases, another mistake may agree in all of them
 
 
 def explain(
@@ -31,12 +32,12 @@ def explain(
     """Finds the misconception that explains an answer.
 
     Args:
-        rubric: What every case should come to, and under each misconception.
-        outcomes: What every case came to.
+        rubric: What every case should come to, and what it comes to under each misconception.
+        outcomes: The outcomes of the answer, one per case.
         passed: Which cases are right.
 
     Returns:
-        The misconception and whether it explains everything; None where nothing is certain.
+        The misconception and whether it explains every case; None where nothing is certain.
     """
     first = next(iter(rubric.parts))
     failed = [index for index, ok in enumerate(passed) if not ok]
@@ -47,11 +48,11 @@ def explain(
         and rubric.expectations[index].part == first
         and outcomes[index].type not in NOT_LEFT
     ]
-    # Without any there is nothing but an explanation of all that failed.
+    # If `certain` is empty, a misconception must explain all cases that failed.
     asked = [index for index, ok in enumerate(passed) if ok] + (certain or failed)
-    # A public case that failed is first, for few ways come to the same there, and one of which most
-    # is known. What the others come to in hidden cases, which are new for each submission, is never
-    # worked out.
+    # Public cases that failed come first, because few misconceptions agree with the answer there;
+    # among them, the one with the most known outcomes. So the misconceptions that do not agree are
+    # never run on hidden cases, which are new for each submission.
     asked.sort(
         key=lambda index: (
             not rubric.expectations[index].public,
@@ -88,9 +89,9 @@ def explain(
 def _left(
     rubric: Rubric, outcome: Outcome, index: int, ways: np.ndarray, right: bool
 ) -> np.ndarray:
-    """Which misconceptions account for a case: those that come to the same as the answer there.
+    """Which of the misconceptions `ways` account for a case, as they agree with the answer there.
 
-    Where the answer is right, so are those that are right.
+    Where the answer is right, misconceptions that are right there account for it too.
     """
     column = rubric.columns[index]
     _ask(column, ways, rubric, index)
@@ -104,32 +105,31 @@ def _left(
 
 
 def _ask(column: Column, ways: np.ndarray, rubric: Rubric, index: int) -> None:
-    """Works out what is not known yet of some misconceptions, by their numbers."""
+    """Fills in what a case's column lacks of the misconceptions with the numbers `ways`."""
     expected = rubric.expectations[index]
     for way in ways[~column.known[ways]]:
         wrong = rubric.wrong_ways[way].outcomes[index]
         column.right[way] = expected.outcome is None or agrees(
             wrong, expected.outcome, expected.tolerance
         )
-        # The tolerance is that of the right answer. Where the wrong one is several times as
-        # large, it is rounded more coarsely by as much; and an exponential more finely, where
-        # it is smaller.
+        # The tolerance is that of the right result. A wrong result that is several times as large
+        # is rounded more coarsely by that factor, and a smaller exponential more finely.
         size = _scale(wrong.value, expected.outcome)
         scaled = size > 4 or (rubric.logarithm and size < 1 / 4)
         column.reach[way] = expected.tolerance * (size if scaled else 1.0)
         column.totals[way], magnitude, count = _total(wrong.value)
-        # Twice as much, for the sums are rounded too.
+        # Twice the tolerance, because the sums are rounded too.
         column.bounds[way] = 2 * expected.tolerance * max(1.0, size) * count + 1e-9 * magnitude
         column.known[way] = True
 
 
 def _total(value: Any) -> tuple[float, float, int]:
-    """A weighted sum of the finite numbers in a value, the sum of their magnitudes, and how many.
+    """A weighted sum of the finite numbers in a value, their magnitudes' sum, and their count.
 
-    The weights differ, for the plain sum of a distribution is 1 whatever is wrong with it.
+    The weights differ, because the plain sum of a distribution is 1 whatever is wrong with it.
 
     Returns:
-        All three; NaN for the first where a value holds something else than numbers.
+        All three; NaN, 0 and 0 where a value holds anything but numbers.
     """
     row = row_of(value)
     if row is None:
@@ -140,12 +140,12 @@ def _total(value: Any) -> tuple[float, float, int]:
 
 @lru_cache
 def _weights(count: int) -> np.ndarray:
-    """Weights between -1 and 1."""
+    """As many weights between -1 and 1, all different."""
     return np.cos(np.arange(count))
 
 
 def _scale(wrong: Any, expected: Outcome | None) -> float:
-    """How many times as large as the right result a wrong one is."""
+    """A wrong result's largest magnitude, divided by the right one's or by 1 if that is larger."""
     return _size(wrong) / max(1.0, _size(expected and expected.value))
 
 
@@ -161,11 +161,12 @@ def _size(value: Any) -> float:
 
 
 def _weight(wrong: Outcome, came: Outcome) -> int:
-    """How much it says that an answer came to the same as a misconception.
+    """How much it tells that an answer and a misconception agree in a case.
 
     Returns:
-        2 for numbers, texts or an exception's words; 1 for values that many mistakes come to: NaN,
-        infinities, zeros, None, True or False; 0 for an exception of which only the class agrees.
+        2 for texts, for numbers other than 0 and for an exception with the same words; 1 for what
+        many mistakes come to: NaN, infinities, zeros, None, True, False or a value that cannot be
+        judged; 0 for an exception of which only the class agrees.
     """
     if wrong.kind == "raised":
         return 2 if _gist(wrong.message) == _gist(came.message) else 0
@@ -173,9 +174,9 @@ def _weight(wrong: Outcome, came: Outcome) -> int:
 
 
 def _gist(message: str) -> str:
-    """An exception's message without numbers and without what a student may name as he likes."""
+    """An exception's message, in which numbers and names that a student may choose are masked."""
     if message.endswith("by zero"):
-        return "by zero"  # of whole numbers or of floats
+        return "by zero"  # said in other words of whole numbers than of floats
     message = message.replace("arguments", "argument").replace(" were ", " was ")
     own = r"|^[\w.<>]+\(\)|'[^']+'(?= object)|(?<=argument )'[^']*'|(?<=argument: ).*"
     return re.sub(r"\d+|^'[^']*'" + own, "#", message)

@@ -1,8 +1,8 @@
-"""Messages of a kernel, as they enter: whatever is not plain and small is replaced or dropped.
+"""Reads messages of a kernel: whatever is not plain and small is replaced or dropped.
 
 A notebook can send any bytes over its kernel's sockets, in the kernel's name. `read_message` is the
-only way in. Of a message it keeps the few fields that grading uses, each of one type and one size,
-and puts values of its own in the place of all others. So nothing that comes later asks again.
+only way in. It keeps the few fields of a message that grading uses, each of a fixed type and a
+bounded size, and puts values of its own in place of all others. So no later code checks again.
 
 Messages that would change what was shown before (`clear_output`, updates of a display) are dropped:
 what has arrived stays. https://jupyter-client.readthedocs.io/en/stable/messaging.html
@@ -18,11 +18,11 @@ from autograder.judging.evidence import MAX_CHARACTERS
 from autograder.kernel.evidence import MIME
 
 DELIMITER = b"<IDS|MSG>"
-MAX_MARKS = 500_000  # commas, colons and opening brackets of a message, which bound what it becomes
+MAX_MARKS = 500_000  # commas, colons and opening brackets in JSON, which bound what it is read into
 MAX_TEXT = 2**20  # characters of one output's text
 MAX_LINES = 100  # of a traceback
-MAX_NAME = 200  # characters of an exception's name, an id
-SHOWN = ("text/plain", "image/png", "image/jpeg")  # all others are named, not kept
+MAX_NAME = 200  # characters of an exception's name or of an id
+SHOWN = ("text/plain", "image/png", "image/jpeg")  # other kinds are named if none of these came
 MAX_PICTURE = 4 * 2**20  # characters of a picture's base64 text
 
 Content = dict[str, Any]
@@ -36,7 +36,7 @@ def read_message(frames: Sequence[bytes]) -> dict[str, Any] | None:
 
     Returns:
         The message in jupyter_client's form with "msg_type", "header", "parent_header", "metadata",
-        "content" and "buffers"; None for one that grading has no use for, or that is none.
+        "content" and "buffers"; None for frames that are no message, or one that grading ignores.
     """
     try:
         start = list(frames[:8]).index(DELIMITER) + 2
@@ -62,7 +62,7 @@ def read_message(frames: Sequence[bytes]) -> dict[str, Any] | None:
 
 
 def _object(raw: bytes) -> dict[str, Any]:
-    """A JSON object; an empty one in place of what is none."""
+    """Reads a JSON object; an empty one if the bytes are no object or too complex."""
     if sum(raw.count(mark) for mark in (b",", b":", b"[", b"{")) > MAX_MARKS:
         return {}
     try:
@@ -73,7 +73,7 @@ def _object(raw: bytes) -> dict[str, Any]:
 
 
 def text(value: Any, most: int) -> str:
-    """Text that any file can hold, of at most so many characters; of what is none, an empty one."""
+    """Text that any file can hold, cut after `most` characters with a note; empty if it is none."""
     if not isinstance(value, str):
         return ""
     cut = value[:most].encode("utf-8", "replace").decode("utf-8")
@@ -110,7 +110,7 @@ def _display(content: Content) -> Content:
     for kind in SHOWN:
         most = MAX_TEXT if kind == "text/plain" else MAX_PICTURE
         value = given.get(kind)
-        # A picture that is cut is none; a text may be cut.
+        # A picture that is too long is left out, as a cut one cannot be shown; a text is cut.
         if isinstance(value, str) and (kind == "text/plain" or len(value) <= most):
             data[kind] = text(value, most)
     if MIME in given:
@@ -128,7 +128,7 @@ def _result(content: Content) -> Content:
 
 
 def _reply(content: Content) -> Content:
-    """An error's traceback came before, as an output; here it would be one more copy."""
+    """An error's traceback is left out: it came before, as an output."""
     if content.get("status") != "error":
         return {"status": "ok"}
     return {"status": "error", **_error(content), "traceback": []}

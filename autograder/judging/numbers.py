@@ -1,6 +1,7 @@
-"""How the numbers of a wrong answer differ from the right ones, where one thing is so of all.
+"""How the numbers of a wrong answer differ from the right ones, if they all differ in one way.
 
-Each function looks at all public cases at once, and returns what it sees or None. None says why.
+Each function looks at all public cases given, and returns an `Observation` or None. An observation
+never says why the numbers differ.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ CONSTANTS = {
     float(np.log(2)): "the right one multiplied by ln 2",
     float(1 / np.log(10)): "the right one divided by ln 10",
 }
-NEAR = 0.01  # the share of the largest number by which those that are nearly right may be off
-PRECISE = 0.01  # the largest share of itself by which a ratio may be off and still be named
-PLAIN = 0.05  # the same of a difference
+NEAR = 0.01  # numbers that are nearly right may be off by this share of the largest one
+PRECISE = 0.01  # the largest relative error of a ratio that is still looked at
+PLAIN = 0.05  # the largest relative error of a difference that is still looked at
 
 
 class Observation(NamedTuple):
-    """One thing that is so in all public cases.
+    """One thing that holds for the public cases.
 
     Args:
         name: A short identifier, which begins with "observed_".
-        words: What is so, for the student.
+        words: What holds, for the student.
     """
 
     name: str
@@ -45,9 +46,9 @@ class Seen(NamedTuple):
     Args:
         index: Its place among all cases.
         wanted: The right numbers in one row.
-        got: Those that came.
-        tolerance: The largest difference that arithmetic explains.
-        shape: The axes of the result; of a list, its length.
+        got: The numbers that came, in one row.
+        tolerance: The largest absolute difference that arithmetic explains.
+        shape: The shape of the result; for a list, (its length,).
         facts: What the exercise says about the case.
     """
 
@@ -65,7 +66,7 @@ class Seen(NamedTuple):
 
 
 def factor(seen: list[Seen]) -> Observation | None:
-    """Whether each result is a multiple of the right one, by a number that can be named."""
+    """Whether each result is the right one times a factor, named or the same in all cases."""
     ratios = []
     for each in seen:
         heavy = np.abs(each.wanted) > 8 * each.tolerance
@@ -80,7 +81,7 @@ def factor(seen: list[Seen]) -> Observation | None:
         allowed = 4 * each.tolerance * max(1.0, abs(ratio))
         if ratio == 0 or (np.abs(each.got - ratio * each.wanted) > allowed).any():
             return None
-        if allowed < PRECISE * abs(each.wanted[at]):  # a coarser one says nothing
+        if allowed < PRECISE * abs(each.wanted[at]):  # else it is too coarse
             ratios.append((ratio, allowed / abs(each.wanted[at]), each.facts))
     if len(ratios) < 2:
         return None
@@ -112,7 +113,7 @@ def factor(seen: list[Seen]) -> Observation | None:
 
 
 def _multiples(names: list[str]) -> Iterator[list[tuple[str, Callable]]]:
-    """What a result may be multiplied by, in words and of a case's facts; the simplest first."""
+    """Yields groups of factors, the simplest first: each in words and as a function of facts."""
 
     def of(constant: float = 1.0, **powers: float) -> Callable[[dict[str, float]], float]:
         return lambda facts: constant * math.prod(facts[n] ** power for n, power in powers.items())
@@ -146,7 +147,7 @@ def _is_number(fact: Any) -> bool:
 
 
 def offset(seen: list[Seen]) -> Observation | None:
-    """Whether a number is added to each result."""
+    """Whether each result is the right one plus or minus a fact, or a number common to all."""
     offsets = []
     for each in seen:
         if not np.isfinite(each.got).all():
@@ -156,7 +157,7 @@ def offset(seen: list[Seen]) -> Observation | None:
             return None
         offsets.append((float(gap[0]), 2 * each.tolerance, each.facts))
     if len(offsets) < 2 or any(PLAIN * abs(gap) < error for gap, error, _ in offsets):
-        return None  # to be told from others, a difference must be large beside what rounding does
+        return None  # a difference is told from others only if it is large compared with rounding
 
     def fits(number: Callable[[dict[str, float]], float]) -> bool:
         return all(abs(gap - number(facts)) <= error for gap, error, facts in offsets)
@@ -179,7 +180,7 @@ def offset(seen: list[Seen]) -> Observation | None:
 
 
 def zone(seen: list[Seen]) -> Observation | None:
-    """Whether all wrong numbers lie in one region of the results, and others are right."""
+    """Whether all wrong numbers lie in a region that a fact marks and that is not everything."""
     wrong = [each for each in seen if each.wrong.any()]
     found = []
     for name in wrong[0].facts if wrong else ():
@@ -199,7 +200,7 @@ def zone(seen: list[Seen]) -> Observation | None:
 
 
 def _region(each: Seen, name: str) -> np.ndarray | None:
-    """A region of a result as a row; its axes are the first axes of the result."""
+    """The region that a fact marks, as a row; None unless its axes are the result's first ones."""
     fact = each.facts.get(name)
     if not isinstance(fact, list):
         return None
@@ -210,7 +211,7 @@ def _region(each: Seen, name: str) -> np.ndarray | None:
 
 
 def sign(seen: list[Seen]) -> Observation | None:
-    """Whether something is below 0 where nothing may be."""
+    """Whether all wrong results have a number below 0, and no right result has one."""
     wrong = [each for each in seen if each.wrong.any()]
     if (
         wrong
@@ -224,7 +225,7 @@ def sign(seen: list[Seen]) -> Observation | None:
 
 
 def total(seen: list[Seen]) -> Observation | None:
-    """Whether rows do not add up to 1, or to 0, where all should."""
+    """Whether some rows do not add up to 1, or to 0, while all rows of the right results do."""
     rows = [each for each in seen if each.shape and each.shape[-1] > 1]
     if not seen or len(rows) < len(seen) or not all(np.isfinite(each.got).all() for each in seen):
         return None
@@ -265,7 +266,7 @@ def near(seen: list[Seen]) -> Observation | None:
 
 
 def evenness(seen: list[Seen]) -> Observation | None:
-    """Whether all wrong rows are distributions that are more even than the right ones, or less."""
+    """Whether all rows are distributions, and the wrong ones are all more even or all less so."""
     gaps = []
     for each in seen:
         if not each.shape or each.shape[-1] < 2 or not np.isfinite(each.got).all():

@@ -1,10 +1,10 @@
-"""What is certain about a wrong answer that no misconception explains.
+"""Says what is certain about a wrong answer that no misconception explains.
 
-An observation is read off the public cases alone, so it tells nothing of hidden ones; only that an
-argument was changed, which the notebooks forbid, or a switch of torch's, is told of any. Its words
-are fixed when the exercise is written: no number of the student's process is in them, because that
-process could choose such a number by what hidden cases ask. It says how results and right results
-differ and never why, so that it is true whatever the mistake is.
+An observation rests on the public cases alone, so it tells nothing of hidden ones. One thing is
+told of any case: that an argument was changed, which the notebooks forbid, or a switch of torch.
+The words are fixed when the exercise is written. They contain no number from the student's process,
+because that process could choose such a number by what hidden cases ask. An observation says how
+results differ from the right ones and never why, so it is true whatever the mistake is.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ CHANGES = {
 def observed(rubric: Rubric, outcomes: list[Outcome], passed: list[bool]) -> Observation | None:
     """Says one certain thing about a wrong answer, the most telling one that there is.
 
-    Where nothing is to be said of all parts that are wrong, two mistakes may have met; then it is
-    said of the first part, without which there are no points.
+    If nothing holds for all wrong parts together, the answer may combine two mistakes. Then the
+    first part, without which there are no points, is looked at alone.
     """
     public = [
         index
@@ -65,7 +65,7 @@ def observed(rubric: Rubric, outcomes: list[Outcome], passed: list[bool]) -> Obs
 def _of(
     rubric: Rubric, outcomes: list[Outcome], passed: list[bool], public: list[int]
 ) -> Observation | None:
-    """What is so in some public cases."""
+    """What holds for the given public cases, as far as their part is wrong."""
     parts = {rubric.expectations[index].part for index in public if not passed[index]}
     seen = [
         each
@@ -103,7 +103,7 @@ def _of(
 
 
 def _seen(expectations: tuple[Expectation, ...], outcomes: list[Outcome], at: int) -> list[Seen]:
-    """A case whose result can be laid beside the right one; none otherwise."""
+    """A list of the case at `at`, if its numbers can be compared one by one; else empty."""
     case, outcome = expectations[at], outcomes[at]
     if outcome.kind != "returned" or case.outcome is None or case.outcome.kind != "returned":
         return []
@@ -116,14 +116,14 @@ def _seen(expectations: tuple[Expectation, ...], outcomes: list[Outcome], at: in
 
 
 def _listed(wanted: Any, came: Any) -> tuple[Any, Any]:
-    """Two dicts with the same keys as two lists; anything else as it is."""
+    """Two dicts with the same keys, as two lists in the same order; any other values unchanged."""
     if isinstance(wanted, dict) and isinstance(came, dict) and wanted.keys() == came.keys():
         return list(wanted.values()), [came[key] for key in wanted]
     return wanted, came
 
 
 def _shapes(value: Any) -> list[Any]:
-    """The axes of each item; of a list whose rows have different lengths, those of its items."""
+    """The shape of each item; of an item whose rows differ in length, the shapes of its rows."""
     return [_shape(item) for item in (value if isinstance(value, list) else [value])]
 
 
@@ -135,7 +135,7 @@ def _shape(value: Any) -> Any:
 
 
 def _component(rubric: Rubric, seen: list[Seen], cases: int) -> tuple[str, list[Seen]]:
-    """The parts of a result that are wrong, where it has named parts and others are right.
+    """Finds the named parts of a result that are wrong, where other parts are always right.
 
     Args:
         rubric: What every case should come to.
@@ -143,8 +143,8 @@ def _component(rubric: Rubric, seen: list[Seen], cases: int) -> tuple[str, list[
         cases: How many public cases there are.
 
     Returns:
-        Which they are, in words, and the part alone if it is one; no words and all of the result,
-        where no part is always right.
+        Words that name the wrong parts, and `seen`, cut down to the wrong part if there is only
+        one. No words and `seen` itself, where parts have no names, or all or none are wrong.
     """
     values = [rubric.expectations[each.index].outcome.value for each in seen]
     names = list(rubric.names)
@@ -180,17 +180,17 @@ def _component(rubric: Rubric, seen: list[Seen], cases: int) -> tuple[str, list[
 
 
 def _said(names: list[str], what: str) -> str:
-    """That something is so of what has these names."""
+    """A clause about some names, such as "`a` and `b` are right"; `what` is its last word."""
     return f"{_code(names)} {'is' if len(names) == 1 else 'are'} {what}"
 
 
 def _code(names: list[str]) -> str:
-    """Names as code, in a row."""
+    """Names as code, joined by "and"."""
     return " and ".join(f"`{name}`" for name in names)
 
 
 def _logarithms(seen: list[Seen]) -> list[Seen]:
-    """The same, of results whose logarithm is what is computed; none where one is not above 0."""
+    """The same cases with the logarithms of all numbers; none if any number is not above 0."""
     if any((each.wanted <= 0).any() or not (each.got > 0).all() for each in seen):
         return []
     return [
@@ -225,13 +225,13 @@ def _alike(outcomes: list[Outcome], one: int, other: int, tolerance: float) -> b
 
 
 def _telling(outcome: Outcome) -> bool:
-    """Whether something finite and other than 0 came."""
+    """Whether numbers alone came, and some number that is finite and not 0."""
     row = row_of(outcome.value) if outcome.kind == "returned" else None
     return row is not None and bool((np.isfinite(row) & (row != 0)).any())
 
 
 def _twins(rubric: Rubric, public: list[int]) -> Iterator[tuple[int, int, str, bool]]:
-    """Pairs of public cases that differ in one thing, which it is, and whether it matters."""
+    """Yields pairs of public cases, the one thing in which they differ, and whether it matters."""
     for index, case in enumerate(rubric.expectations):
         for other, what in case.twins:
             if index not in public or other not in public:
@@ -243,10 +243,10 @@ def _twins(rubric: Rubric, public: list[int]) -> Iterator[tuple[int, int, str, b
 
 
 def _unmoved(rubric: Rubric, outcomes: list[Outcome], public: list[int]) -> Observation | None:
-    """Whether something that matters changes nothing."""
+    """Whether exactly one thing that should change the result never does."""
     told = [outcome for outcome in outcomes if _telling(outcome)]
     if all(same(outcome.value, told[0].value, 0.0) for outcome in told[1:]):
-        return None  # nothing at all moves it
+        return None  # all results are the same
     found: dict[str, bool] = {}
     for one, other, what, matters in _twins(rubric, public):
         if matters:
@@ -267,7 +267,7 @@ def _unmoved(rubric: Rubric, outcomes: list[Outcome], public: list[int]) -> Obse
 
 
 def _moved(rubric: Rubric, outcomes: list[Outcome], public: list[int]) -> Observation | None:
-    """Whether something that does not matter changes the result."""
+    """Whether something that should not change the result does."""
     for one, other, what, matters in _twins(rubric, public):
         kinds = {outcomes[one].kind, outcomes[other].kind}
         if (
@@ -286,7 +286,7 @@ def _moved(rubric: Rubric, outcomes: list[Outcome], public: list[int]) -> Observ
 def _where(
     rubric: Rubric, outcomes: list[Outcome], passed: list[bool], public: list[int]
 ) -> Observation | None:
-    """Whether the cases that fail are those of which something is so."""
+    """Whether the cases that fail are exactly those for which a fact is True."""
     facts = [rubric.expectations[index].facts for index in public]
     failed = [not passed[index] for index in public]
     if not any(passed[index] for index in public):

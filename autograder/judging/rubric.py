@@ -21,8 +21,8 @@ class Section:
     """A section of the book.
 
     Args:
-        number: As the book counts it, such as "1.3".
-        title: Its title.
+        number: The section's number in the book, such as "1.3".
+        title: The section's title.
         url: Where the rendered page is.
     """
 
@@ -41,11 +41,12 @@ class Expectation:
         public: Whether students may see it.
         outcome: What the reference comes to; None where the answer is withheld.
         tolerance: The largest absolute difference that arithmetic explains.
-        again: Which earlier case it repeats, if one.
+        again: The place of the earlier case that this one repeats; None if it repeats none.
         unit: What the first axis of the result counts, such as "step".
-        facts: Of a public case: numbers that a result may be off by, what is so, and regions of
-            the result.
-        twins: Of a public case: earlier ones that differ from it in one thing, and which.
+        facts: For a public case, by name: a number by which a result may be off, whether something
+            holds, or a region of the result.
+        twins: For a public case: the places of earlier public cases that differ from it in one
+            thing, each with that thing in words.
     """
 
     case: str
@@ -67,7 +68,7 @@ class WrongWay:
         name: The misconception's name.
         hint: What went wrong and why, for the student.
         section: Where the book explains it.
-        outcomes: One outcome a case.
+        outcomes: One outcome per case.
     """
 
     name: str
@@ -77,7 +78,7 @@ class WrongWay:
 
 
 class Column:
-    """One case under each misconception, as far as that has been asked.
+    """What is known so far of one case under each misconception.
 
     `autograder.judging.explanation` fills it in.
 
@@ -87,10 +88,10 @@ class Column:
 
     def __init__(self, ways: int) -> None:
         self.known = np.zeros(ways, dtype=bool)
-        self.right = np.zeros(ways, dtype=bool)  # yes where the right outcome is withheld
+        self.right = np.zeros(ways, dtype=bool)  # True where the right outcome is withheld
         self.totals = np.zeros(ways)
-        self.bounds = np.zeros(ways)  # how far the total of a like answer may lie
-        self.reach = np.zeros(ways)  # the tolerance at which an answer is like it
+        self.bounds = np.zeros(ways)  # how far off the total of an answer that agrees may be
+        self.reach = np.zeros(ways)  # the tolerance within which an answer agrees
 
 
 @dataclass(frozen=True)
@@ -102,15 +103,15 @@ class Rubric:
         parts: Points of each part. Without its first part a check earns nothing.
         expected: What was asked for, in words.
         section: Where the book teaches it.
-        expectations: One a case.
+        expectations: One per case.
         wrong_ways: The known misconceptions.
-        allowed: The answers that are well formed, where only some are.
+        allowed: All answers that are well formed, if these can be listed; else empty.
         numeric: Whether the answer is a number.
         names: What the parts of a result are called, where it has several.
         uses: Earlier tasks whose functions the answer may call.
         logarithm: Where a result is the exponential of something, a sentence that says of what.
 
-    What is known of each case under the misconceptions is kept in `columns`.
+    `columns` keeps what is known of each case under the misconceptions.
     """
 
     check: str
@@ -135,13 +136,13 @@ class Rubric:
         self.keep(tuple(Column(len(self.wrong_ways)) for _ in self.expectations))
 
     def keep(self, columns: tuple[Column, ...]) -> Rubric:
-        """Goes on with what another rubric knows of the same cases and misconceptions."""
+        """Takes over the columns of another rubric with the same cases and misconceptions."""
         object.__setattr__(self, "columns", columns)
         return self
 
 
 def rubric_to_data(rubric: Rubric) -> dict[str, Any]:
-    """A rubric as JSON data; a hint that many wrong ways share stands there once."""
+    """A rubric as JSON data; a hint that many wrong ways share is stored once."""
     told = list(dict.fromkeys((way.name, way.hint, way.section) for way in rubric.wrong_ways))
     return {
         "check": rubric.check,
@@ -177,7 +178,7 @@ def rubric_to_data(rubric: Rubric) -> dict[str, Any]:
 
 
 def _with_repeats(data: list[Any], expectations: list[Any]) -> tuple[Outcome, ...]:
-    """Outcomes from data that leaves out those of questions asked again."""
+    """All outcomes, from data that leaves out repeated cases; these get the first one's outcome."""
     waiting, found = iter(data), []
     for expectation in expectations:
         again = expectation["again"]

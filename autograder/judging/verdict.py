@@ -1,4 +1,4 @@
-"""From evidence to a verdict: `judge` compares what came with what a rubric says."""
+"""From evidence to a verdict: `judge` compares outcomes with what a rubric expects."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from autograder.judging.observation import observed
 from autograder.judging.rubric import Expectation, Rubric, Section
 from autograder.kernel.evidence import CHANGED, NOT_LEFT, Outcome
 
-MAX_LISTED = 6  # answers that are all named when one is malformed
-RIGHT_ELSE = r"Right\b|[^.]* (is|are) right\b"  # how a hint begins that says what is right
-OF_TORCH = re.compile("not implemented for '|is missing the required").search  # no stub says so
-OF_XOR = re.compile(r" for \^: .*float|bitwise_xor").search  # as where a power was meant
-SEVERAL = ("At least two things", "Two things")  # how a hint of more than one thing begins
+MAX_LISTED = 6  # the most allowed answers that are all named to a student whose own is malformed
+RIGHT_ELSE = r"Right\b|[^.]* (is|are) right\b"  # the beginning of a hint that says what is right
+OF_TORCH = re.compile("not implemented for '|is missing the required").search  # no stub's words
+OF_XOR = re.compile(r" for \^: .*float|bitwise_xor").search  # a power was meant
+SEVERAL = ("At least two things", "Two things")  # beginnings of hints on more than one thing
 
 
 class Status(StrEnum):
@@ -40,7 +40,7 @@ class Status(StrEnum):
 
     @property
     def in_full(self) -> str:
-        """The word that its student reads, and what an instructor knows beside it, if anything."""
+        """What a student reads and, in brackets, the status if only an instructor may know it."""
         if self in (Status.CORRECT, Status.WRONG, Status.NO_RESULT, Status.RECORDED):
             return self.value
         return f"{Status.NO_RESULT} ({self})"
@@ -60,8 +60,8 @@ class Verdict:
         section: The section of the book to read.
         parts: Points earned by part.
         misconception: The name of the misconception that explains the outcomes, if one does; else
-            that of an observation ("observed_…"), if there is one.
-        hint: Its hint.
+            the name of an observation ("observed_…"), if there is one.
+        hint: The hint of the misconception, or the words of the observation.
     """
 
     check: str
@@ -81,13 +81,13 @@ class Verdict:
 
     @property
     def named(self) -> str | None:
-        """The misconception's name; None where there is none, or something is only observed."""
+        """The misconception's name; None if there is none, or only an observation."""
         name = self.misconception
         return None if name is None or name.startswith("observed_") else name
 
     @property
     def title(self) -> str:
-        """Its first line."""
+        """The verdict's first line."""
         points = f"{self.points:g} of {self.max_points:g} points"
         return f"{self.check}: {self.status.in_full} · {points}"
 
@@ -123,7 +123,7 @@ def verdict_html(
     expected: str | None = None,
     section: Section | None = None,
 ) -> str:
-    """Lays out a verdict; everything that comes in is escaped, then marked up as `marked` says."""
+    """Lays out a verdict as HTML; all text is escaped, and sentences are marked up by `marked`."""
     colour = "#1a7f37" if good else "#9a6700"
     body = [f"<p><strong>{escape(title)}</strong></p>"]
     body.append(f"<p>{marked(message)}</p>")
@@ -142,7 +142,7 @@ def verdict_html(
 
 
 def marked(text: str) -> str:
-    """A text as HTML, with what stands between backticks as code and *a stressed word* as such."""
+    """A text as HTML: escaped, with text in backticks as code and a *single* word emphasised."""
     text = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
     return re.sub(r"(?<![\w*])\*(\w+)\*(?![\w*])", r"<em>\1</em>", text)
 
@@ -151,7 +151,7 @@ def judge(rubric: Rubric, outcomes: list[Outcome]) -> Verdict:
     """Judges the outcomes of one check.
 
     Nothing in the verdict shows an input, a returned value or a text of the student's process, so
-    what a hidden case was cannot be read from it.
+    a hidden case cannot be read from it.
     """
     passed = [
         expectation.outcome is not None
@@ -190,17 +190,18 @@ def judge(rubric: Rubric, outcomes: list[Outcome]) -> Verdict:
 
 
 def judge_either(rubric: Rubric, outcomes: list[Outcome], replaced: Sequence[str]) -> Verdict:
-    """Judges an answer with the student's own earlier functions or with right ones.
+    """Judges an answer with the student's own earlier functions, and also with right ones.
 
     Args:
         rubric: The rubric.
-        outcomes: Of all cases; with `replaced` these come twice, with right functions from the
-            middle on.
+        outcomes: One per case. If `replaced` is not empty, there are as many again, obtained with
+            right functions.
         replaced: The earlier tasks whose functions lost points and were replaced.
 
     Returns:
-        The better verdict, which says what it was judged with. Where right functions earn no more,
-        but tell what is wrong with the answer itself, that is said too.
+        The verdict with more points. Unless the student's own functions earn all points, it says
+        how right ones did; if these earn no more but reveal a misconception, the verdict names
+        it where it would name none.
     """
     if not replaced:
         return judge(rubric, outcomes)
@@ -255,10 +256,10 @@ def _failure(
         )
     said = [complaint(outcome.value, expectation.outcome.value) for outcome, expectation in failed]
     if not all(said):
-        said = []  # not everywhere
+        said = []  # not every wrong result has another form
     if any(earned.values()):
         missing = ", ".join(part for part, points in earned.items() if not points)
-        # Of what is no number an observer may have made the result, and not the student.
+        # A result that should be no number may be an observer's, and not the student's.
         plain = all(is_number(expectation.outcome.value) for _, expectation in failed)
         words = f"Right, but not yet for: {missing}."
         return Status.WRONG, " ".join([words, *said[: int(plain)]])
@@ -276,7 +277,7 @@ def _only_again(expectation: Expectation, passed: list[bool]) -> bool:
 
 
 def _malformed(rubric: Rubric, outcome: Outcome) -> tuple[Status, str] | None:
-    """The words for an answer that has not the form that was asked for, if it has not."""
+    """The status and the words for an answer that is not well formed; None if it is."""
     if outcome.kind == "returned" and outcome.value is None:
         return Status.NOT_RUN, (
             "No answer was given: this is None. What changes a list in place, such as its sort(),"
@@ -317,14 +318,14 @@ def raised_status(outcome: Outcome) -> tuple[Status, str]:
 
 
 def exception_name(name: str) -> str:
-    """The name of an exception that Python defines; one that a student made has none here."""
+    """The name of an exception that Python defines; "an exception" for any other."""
     known = getattr(builtins, name, None)
     is_exception = isinstance(known, type) and issubclass(known, BaseException)
     return name if is_exception else "an exception"
 
 
 def kind_name(outcome: Outcome) -> str:
-    """What came that evidence cannot carry, if Python has a word for it."""
+    """Names what evidence cannot carry, if Python has a word for it; else says "something"."""
     known = getattr(builtins, outcome.type, None)
     if isinstance(known, type) or outcome.type in ("function", "generator", "method", "module"):
         return f"{'an' if outcome.type[0] in 'aeiou' else 'a'} {outcome.type}"
@@ -341,7 +342,7 @@ def is_out_of_memory(outcome: Outcome) -> bool:
 
 
 def unjudged(rubric: Rubric, status: Status, message: str) -> Verdict:
-    """The verdict of a check that yielded no evidence: no points, and why."""
+    """A verdict with no points, and why; as for a check that yielded no evidence."""
     return Verdict(
         check=rubric.check,
         points=0.0,
@@ -357,12 +358,12 @@ def unjudged(rubric: Rubric, status: Status, message: str) -> Verdict:
 def told(verdict: Verdict, reason: str | None = None) -> Verdict:
     """A verdict as its student may know it: right or wrong by part, and the misconception.
 
-    How an answer failed, a student's code can choose by the hidden inputs that it was asked. Of
-    that one thing is told: whether there were results.
+    A student's code sees hidden inputs and can choose by them how it fails. So of the failure only
+    one thing is told: whether there were results.
 
     Args:
         verdict: The whole verdict.
-        reason: What the notebook's source shows, which does not depend on what was asked.
+        reason: What the notebook's source shows, which does not depend on hidden inputs.
     """
     if verdict.status is Status.CORRECT:
         return verdict
@@ -381,7 +382,7 @@ def told(verdict: Verdict, reason: str | None = None) -> Verdict:
 
 
 def public_notes(rubric: Rubric, outcomes: list[Outcome]) -> list[Comparison]:
-    """What each wrong public case expected and what came, for the student's own screen."""
+    """Compares each wrong case of a public rubric with what is right, for the student's screen."""
     return [
         compare(
             expectation.case, outcome, wanted, expectation.tolerance, expectation.unit, rubric.names

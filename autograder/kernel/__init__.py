@@ -1,1 +1,1 @@
-"""What is loaded beside a stranger's code. It imports nothing else of ours, and decides nothing."""
+"""Loaded into the process of a stranger's code; imports nothing else of ours, decides nothing."""

@@ -1,8 +1,8 @@
-"""What runs beside the student's code: here the grader's questions are asked; nothing is judged.
+"""Runs in the process of the student's code; asks the grader's questions, and judges nothing.
 
 The grader hands over a question with `ask`; the graded cell's `check` answers it by calling the
-student's function, and publishes what came back as evidence. Nothing here awards anything, and
-whatever a student changes here is believed as little as the rest.
+student's function, and publishes what came back as evidence. Nothing here awards points. Students'
+code can change this module, so the grader trusts nothing that the module publishes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.random  # before a student clears sys.path
+import numpy.random  # now, because a student's code may clear sys.path
 
 from autograder.kernel.evidence import (
     CHANGED,
@@ -32,7 +32,7 @@ _asked: dict[str, Any] | None = None
 
 
 def ask(text: str) -> None:
-    """Takes the grader's question for the next `check` of its name.
+    """Keeps the grader's question for the next `check` of the task that it names.
 
     Args:
         text: JSON with "check", "nonce", "observer", "cases" and "right".
@@ -42,7 +42,7 @@ def ask(text: str) -> None:
 
 
 def check(name: str, value: Any) -> None:
-    """Answers the grader's question, if it has asked; in the sandbox there is nobody else to ask.
+    """Answers the grader's question, if there is one for this task; the sandbox's only `check`.
 
     Args:
         name: The task's name.
@@ -52,14 +52,14 @@ def check(name: str, value: Any) -> None:
 
 
 def answers(name: str, value: Any) -> bool:
-    """Publishes the answer to the grader's question, if it has asked for this task.
+    """Publishes the answer to the grader's question, if there is one for this task.
 
     Args:
         name: The task's name.
         value: The student's function, or answer.
 
     Returns:
-        Whether it has.
+        Whether there was such a question; it is asked only once.
     """
     global _asked
     if _asked is None or _asked["check"] != name:
@@ -73,11 +73,15 @@ def answers(name: str, value: Any) -> bool:
 
 
 def observe(value: Any, question: dict[str, Any]) -> list[Outcome]:
-    """Asks every case and notes what came back.
+    """Calls the student's function with every case.
 
     Args:
-        value: The student's function, or the answer itself for cases without arguments.
+        value: The student's function, or the answer itself if cases are empty.
         question: Data as `autograder.questions.question` makes it.
+
+    Returns:
+        One outcome per case. For a case that is asked again, it is "unsupported" and one of
+        `NOT_LEFT` if this case or one before changed an argument or, with an observer, a switch.
     """
     if not all(question["cases"]):
         return [Outcome("returned", value) for _ in question["cases"]]
@@ -85,9 +89,9 @@ def observe(value: Any, question: dict[str, Any]) -> list[Outcome]:
         kind = f"{type(value).__name__}, not a function"
         return [Outcome("unsupported", type=kind) for _ in question["cases"]]
     if (torch := sys.modules.get("torch")) is not None:
-        torch.set_grad_enabled(True)  # which the answer to an earlier task may have switched off
+        torch.set_grad_enabled(True)  # an earlier task's answer may have switched gradients off
     function = observing(value, question["observer"])
-    changed = ""  # what some case has not left as it was
+    changed = ""  # the first thing that a case has not left as it was
     outcomes = []
     with put_back():
         for case in question["cases"]:
@@ -101,10 +105,10 @@ def observe(value: Any, question: dict[str, Any]) -> list[Outcome]:
 
 
 def switches() -> dict[str, Any]:
-    """What holds for all that torch computes, by the words for a function that changes it.
+    """The settings of torch that hold for all code, by the words for a function that changes them.
 
-    Where an observer looks at what a function does, this is to be left too; where a result alone is
-    asked for, it is put back for the next task and forgiven.
+    Where an observer looks at what a function does, the function must leave them as they were;
+    where only its result is asked for, they are put back for the next task at no cost.
     """
     if (torch := sys.modules.get("torch")) is None:
         return {}
@@ -115,14 +119,14 @@ def switches() -> dict[str, Any]:
 
 
 def turned(before: dict[str, Any]) -> str:
-    """Which of the switches is another than before; an empty text if none is."""
+    """The words for the first switch that differs from `before`; empty if none does."""
     now = switches() if before else {}
     return next((what for what in before if now[what] != before[what]), "")
 
 
 @contextmanager
 def put_back() -> Iterator[None]:
-    """Leaves as it was what throws dice for a whole notebook, and torch's default dtype."""
+    """Restores Python's, numpy's and torch's global random states and torch's default dtype."""
     torch = sys.modules.get("torch")
     dtype = torch.get_default_dtype() if torch is not None else None
     own, numpy_own = random.getstate(), np.random.get_state()  # noqa: NPY002 - what a student may use
@@ -138,7 +142,7 @@ def put_back() -> Iterator[None]:
 
 
 def seed(number: int) -> None:
-    """From here on dice fall as they always do after this number, so that no verdict is luck."""
+    """Seeds Python's, numpy's and torch's global generators, so that no verdict is luck."""
     random.seed(number)
     np.random.seed(number)  # noqa: NPY002
     if (torch := sys.modules.get("torch")) is not None:
@@ -146,12 +150,12 @@ def seed(number: int) -> None:
 
 
 def observing(function: Callable[..., Any], observer: list[str] | None) -> Callable[..., Any]:
-    """The function that is asked: the student's own, or an observer that calls it.
+    """The function to call for each case: the student's own, or an observer that calls it.
 
     Args:
         function: The student's function.
         observer: The observer's source, executed here in a namespace of its own, and the name of
-            its function.
+            its function; None to call the student's own.
     """
     if observer is None:
         return function
@@ -164,10 +168,10 @@ def observing(function: Callable[..., Any], observer: list[str] | None) -> Calla
 def observe_with(
     right: dict[str, list[str]], value: Any, question: dict[str, Any]
 ) -> list[Outcome]:
-    """Asks every case while right functions stand in the place of the student's own.
+    """Calls the student's function with every case while right functions replace earlier ones.
 
     Args:
-        right: By the name to replace, the name and the source of a function.
+        right: By the name to replace, the name and the source of a right function.
         value: The student's function.
         question: Data as `autograder.questions.question` makes it.
     """
@@ -192,7 +196,7 @@ def observe_with(
 
 
 def _observe(function: Callable[..., Any], case: dict[str, Any]) -> tuple[Outcome, bool]:
-    """What a case comes to, and whether what was given is changed by it."""
+    """The outcome of a case, and whether its arguments were changed."""
     arguments, keywords = decode(case["args"]), decode(case["kwargs"])
     calls = [
         {**call, "args": decode(call["args"]), "kwargs": decode(call["kwargs"])}
@@ -202,7 +206,7 @@ def _observe(function: Callable[..., Any], case: dict[str, Any]) -> tuple[Outcom
     seed(0)
     if case["again"]:
         perform(function, arguments, keywords, calls)
-        seed(1)  # the same question, and other dice
+        seed(1)  # the same question, with other random numbers
         reset(arguments, decode(case["args"]))
         reset(list(keywords.values()), list(decode(case["kwargs"]).values()))
     outcome = perform(function, arguments, keywords, calls)
@@ -210,9 +214,9 @@ def _observe(function: Callable[..., Any], case: dict[str, Any]) -> tuple[Outcom
 
 
 def noted(value: Any) -> Any:
-    """What has to be so of a value that is given back as it was; `unchanged` compares with it.
+    """A snapshot of an argument before the call, which `unchanged` compares with it afterwards.
 
-    Real numbers in a tensor are its own business: arithmetic in place is allowed.
+    The numbers in a tensor of floats are left out: arithmetic in place is allowed.
     """
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor):
@@ -225,7 +229,7 @@ def noted(value: Any) -> Any:
 
 
 def unchanged(value: Any, before: Any) -> bool:
-    """Whether a list has the same items as before, a dict too, and a tensor the same numbers."""
+    """Whether a list or dict has the same items as before, and a tensor of integers its numbers."""
     if type(value) is not type(before):
         return False
     if isinstance(value, list):
@@ -241,9 +245,9 @@ def unchanged(value: Any, before: Any) -> bool:
 
 
 def reset(values: list[Any], originals: list[Any]) -> None:
-    """Gives tensors of real numbers their values back, and leaves what else was done to them.
+    """Gives tensors of floats their values back, and leaves whatever else was done to them.
 
-    Arithmetic in place is allowed. A gradient that stays, or another label, is found.
+    Arithmetic in place is allowed. A gradient that stays, or a changed label, can then be noticed.
     """
     torch = sys.modules.get("torch")
     for value, original in zip(values, originals, strict=True):
@@ -256,8 +260,8 @@ def reset(values: list[Any], originals: list[Any]) -> None:
 
 
 def kept(value: Any) -> Any:
-    """A result as it is now, whatever is done to its tensors later."""
-    torch = sys.modules.get("torch")  # whoever has a tensor has imported it
+    """A copy of a result, which later changes of its tensors and arrays do not affect."""
+    torch = sys.modules.get("torch")  # where there is a tensor, torch was imported
     if torch is not None and isinstance(value, torch.Tensor):
         return value.detach().clone()
     if isinstance(value, np.ndarray):
@@ -275,7 +279,7 @@ def perform(
     kwargs: dict[str, Any],
     calls: list[dict[str, Any]],
 ) -> Outcome:
-    """Calls a function; if calls follow, goes on with the object that it made.
+    """Calls a function; if `calls` is not empty, goes on with the object that it returned.
 
     Args:
         function: The student's function or class.
@@ -284,7 +288,7 @@ def perform(
         calls: Steps as `autograder.spec.call_to_data` makes them, their arguments decoded.
 
     Returns:
-        What was returned or raised; with calls, the list of the results that are kept.
+        What was returned or raised; with `calls`, the list of the kept steps' results.
     """
     try:
         made = function(*args, **kwargs)
@@ -300,7 +304,7 @@ def perform(
                 made = result = given[0] if known else function(*given, **options)
             else:
                 result = getattr(made, call["name"])
-                if callable(result) or not call["kept"]:  # what is kept may be an attribute
+                if callable(result) or not call["kept"]:  # a kept step may read an attribute
                     result = result(*given)
             results.append(result)
             if call["kept"]:
@@ -318,11 +322,11 @@ def _message(error: BaseException) -> str:
 
 
 def publish(text: str, plain: str, html: str | None = None) -> None:
-    """Displays evidence, and what to say to whoever looks at the notebook.
+    """Displays evidence, and words for whoever looks at the notebook.
 
     Args:
         text: The evidence.
-        plain: The words as plain text.
+        plain: The words as plain text; without IPython, only these are printed.
         html: The words as HTML.
     """
     try:

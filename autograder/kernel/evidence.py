@@ -21,7 +21,7 @@ import numpy as np
 MIME = "application/vnd.autograder.evidence"
 VERSION = 1
 
-# The types of an outcome that says what a function has not left as it was.
+# `Outcome.type` where a function did not leave something as it was.
 CHANGED = "an argument that was changed"
 GRADIENTS_SWITCHED = "a switch of torch's gradients that was turned"
 DTYPE_SWITCHED = "a default dtype of torch's that was changed"
@@ -54,9 +54,10 @@ class Outcome:
 
     Args:
         kind: "returned", "raised" or "unsupported".
-        value: What was returned: None, bool, int, float, str, list, dict or `np.ndarray`.
-        type: Name of the exception's class, or of the class that evidence cannot carry.
-        message: The exception's message, shortened.
+        value: What was returned; once decoded, None, bool, int, float, str, list, dict or
+            `np.ndarray`.
+        type: The name of the exception's class; what evidence cannot carry; or one of `NOT_LEFT`.
+        message: The exception's message; encoding cuts it to `MAX_MESSAGE` characters.
     """
 
     kind: str
@@ -76,7 +77,7 @@ def encode(value: Any) -> Any:
         Data that `json.dumps` takes; arrays as {"array": [dtype, shape, base64 of the bytes]}.
 
     Raises:
-        Unsupported: For any other type.
+        Unsupported: For any other type or dtype, and for integers that 64 bits cannot hold.
     """
     if value is None or isinstance(value, bool | str):
         return value
@@ -88,7 +89,7 @@ def encode(value: Any) -> Any:
         value = float(value)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else {"float": repr(float(value))}
-    torch = sys.modules.get("torch")  # whoever has a tensor has imported it
+    torch = sys.modules.get("torch")  # where there is a tensor, torch was imported
     if torch is not None and isinstance(value, torch.Tensor):
         name = str(value.dtype).removeprefix("torch.")
         if name not in NUMPY_DTYPES:
@@ -110,7 +111,7 @@ def encode(value: Any) -> Any:
 
 
 def _values(torch: Any, tensor: Any) -> np.ndarray:
-    """A tensor's values, whatever it has put off: a sign, a layout, a copy, a device."""
+    """A tensor's values on the CPU, dense, with pending negation applied; bfloat16 as int16."""
     if tensor.layout != torch.strided:
         tensor = tensor.to_dense()
     plain = torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu")
@@ -128,7 +129,7 @@ def _array(name: str, shape: Any, values: np.ndarray) -> dict:
 def decode(data: Any) -> Any:
     """Turns the data of a question back into values, arrays into torch tensors.
 
-    A question is ours, so nothing about it is checked; evidence is read in
+    A question comes from the grader, so nothing about it is checked. Evidence is decoded in
     `autograder.judging.evidence`.
 
     Args:
@@ -147,7 +148,7 @@ def decode(data: Any) -> Any:
 
 
 def torch_tensor(name: str, shape: list[int], text: str) -> Any:
-    """Makes the torch tensor of a dtype's name, a shape and the bytes as base64."""
+    """Makes a torch tensor from a dtype's name, a shape and its bytes as base64."""
     import torch
 
     raw = bytearray(base64.b64decode(text))

@@ -1,1 +1,1 @@
-"""The room for strangers' code. `warm`, `world` and `syscalls` run inside, nothing else of ours."""
+"""The sandbox for students' code; of its modules, `warm`, `world` and `syscalls` run inside."""

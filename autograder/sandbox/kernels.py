@@ -1,8 +1,8 @@
-"""Kernels in bubblewrap: no network, no files but Python's, bounded in everything, dead at the end.
+"""Kernels in bubblewrap: without network, with their own and Python's files, and with limits.
 
-`SandboxKernelManager` starts every kernel through `SandboxProvisioner`, which takes it from a
+`SandboxKernelManager` starts kernels through `SandboxProvisioner`, which takes each from a
 `WarmPool`: the one that this process or the one that started it has open, or else one of its own
-that holds nothing but this kernel. Options are traits of `Sandbox`.
+for this kernel alone. Options are traits of `Sandbox`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def copy_work(source: str | None, target: Path, most: int) -> None:
     """Copies the files beside a notebook; links and other special files stay behind.
 
     Raises:
-        ValueError: When they are larger than a notebook's scratch space.
+        ValueError: When they have more than `most` bytes in total.
     """
     target.mkdir()
     if source is None:
@@ -68,14 +68,14 @@ class SandboxProvisioner(KernelProvisionerBase):
 
     @property
     def cause(self) -> str | None:
-        """Why the kernel is gone: "memory", "time" or None where nobody knows."""
+        """Why the kernel was killed: "memory", "time" or "killed" (by the grader); else None."""
         return (self._ended or {}).get("cause")
 
     @property
     def memory(self) -> int | None:
-        """Bytes that the largest of an ended kernel's processes had at its peak, if it is known.
+        """Peak memory of the largest process of an ended kernel, in bytes; None if unknown.
 
-        Modules that were loaded before the kernel began are counted, though kernels share them.
+        It includes modules that were loaded before the kernel began, though kernels share them.
         """
         return (self._ended or {}).get("memory")
 
@@ -160,7 +160,7 @@ class SandboxProvisioner(KernelProvisionerBase):
         return status
 
     async def waited(self) -> float:
-        """Seconds that the kernel could have run and had no processor; 0 when it has ended."""
+        """Seconds that the kernel was ready to run but had no processor; 0 when it has ended."""
         self._waited = None
         await self._say(b"waited")
         while self._waited is None and await self.poll() is None:
@@ -176,7 +176,7 @@ class SandboxProvisioner(KernelProvisionerBase):
         if self._connection is not None:
             try:
                 self._connection.send(word)
-            except OSError:  # it is dead already
+            except OSError:  # the kernel is dead already
                 await self.poll()
 
     async def kill(self, restart: bool = False) -> None:
@@ -188,7 +188,7 @@ class SandboxProvisioner(KernelProvisionerBase):
 
     async def cleanup(self, restart: bool = False) -> None:
         if self._connection is not None:
-            self._connection.close()  # which kills what is left
+            self._connection.close()  # the guard then kills what is left
             self._connection = None
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -202,11 +202,11 @@ PORTS = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
 
 
 class SandboxClient(AsyncKernelClient):
-    """Speaks with a kernel over channels that take in only so much at once.
+    """Communicates with a kernel over channels that bound the size of a message.
 
     Args:
-        most: Bytes of one message.
-        waited: How long the kernel has waited for a processor; see `Channel`.
+        most: Most bytes of one message.
+        waited: Gives the seconds that the kernel has waited for a processor; see `Channel`.
     """
 
     most = Integer(16 * MiB)
@@ -222,7 +222,7 @@ class SandboxClient(AsyncKernelClient):
         return self._channels["iopub"]
 
     def start_channels(self, *args: Any, **kwargs: Any) -> None:
-        """Makes the channels; `wait_for_ready` opens them. Grading has no use for others."""
+        """Makes shell and iopub, the channels that grading uses; `wait_for_ready` opens them."""
         self._channels = {
             name: Channel(self._address(port), kind, self.session, self.most, self.waited)
             for name, port, kind in (
@@ -247,7 +247,8 @@ class SandboxClient(AsyncKernelClient):
         """Returns when the kernel answers and its outputs arrive.
 
         Raises:
-            RuntimeError: When that takes longer than `timeout` seconds, or the kernel dies.
+            RuntimeError: When that takes longer than `timeout` seconds (60 for None), or the kernel
+                dies.
         """
         deadline = time.monotonic() + (timeout or 60)
         while time.monotonic() < deadline and await self.is_alive():
@@ -266,13 +267,13 @@ class SandboxClient(AsyncKernelClient):
                         return
             except Empty:
                 continue
-            except OSError:  # it does not listen yet
+            except OSError:  # the kernel does not listen yet
                 await asyncio.sleep(0.02)
         raise RuntimeError("The kernel does not answer.")
 
 
 class SandboxKernelManager(AsyncKernelManager):
-    """Starts kernels in the sandbox, and bounds what they can send.
+    """Starts kernels in the sandbox, and bounds the messages that they can send.
 
     Args:
         withheld: Modules that the notebook must not import.
@@ -293,7 +294,7 @@ class SandboxKernelManager(AsyncKernelManager):
         return SandboxClient
 
     def client(self, **kwargs: Any) -> Any:
-        """A client that drops connections over which too much comes at once."""
+        """A client that closes a connection on which too large a message comes."""
         most = Sandbox(parent=self).message_mb * MiB
         waited = getattr(self.provisioner, "waited", None)
         return super().client(most=most, waited=waited, **kwargs)

@@ -1,4 +1,4 @@
-"""What a notebook may use: the options and limits of its sandbox."""
+"""The options of the sandbox, and the limits on what a notebook may use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from traitlets import Bool, Integer, List, Unicode
 from traitlets.config import LoggingConfigurable
 
 INSTALL = "sudo apt-get install bubblewrap   # or: sudo dnf install bubblewrap"
-# Ubuntu's AppArmor from 23.10 on: only programs with a profile may make namespaces.
+# In Ubuntu from 23.10 on, AppArmor lets only programs with a profile make namespaces.
 RESTRICTED = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
 PROFILE = "abi <abi/4.0>, profile bwrap {program} flags=(unconfined) {{ userns, }}"
 MiB = 2**20
@@ -31,10 +31,11 @@ class SandboxLimits:
     """What one notebook may use.
 
     Args:
-        memory: Bytes, of all its processes, beyond what was loaded for all notebooks.
+        memory: Bytes, of all its processes together; a page that several processes share, such as
+            one of a preloaded module, is divided among them.
         cpu_seconds: Seconds of processor time, of each process.
-        processes: Processes and threads at a time.
-        open_files: Open files of each process.
+        processes: Number of processes and threads at a time.
+        open_files: Number of open files, of each process.
         scratch: Bytes of files.
         files: Number of files.
         message: Bytes of one message to the grader.
@@ -90,10 +91,10 @@ class Sandbox(LoggingConfigurable):
 
 
 def bubblewrap() -> str:
-    """The path of bubblewrap, which has been tried.
+    """The path of bubblewrap, once a trial has shown that it works.
 
     Raises:
-        SandboxMissing: When it is not installed, or the system does not let it work.
+        SandboxMissing: When bubblewrap is not installed, or the system does not let it work.
     """
     path = shutil.which("bwrap")
     if path is None:
@@ -115,7 +116,7 @@ def bubblewrap() -> str:
 @cache
 def _problem(program: str) -> str:
     """Why bubblewrap cannot make a sandbox here, and the remedy; "" when it can."""
-    as_user = ["--unshare-user"] if os.getuid() else []  # root's are made by other means
+    as_user = ["--unshare-user"] if os.getuid() else []  # for root, `walls.user_namespace` makes it
     command = [program, *as_user, "--unshare-pid", "--unshare-net", "--ro-bind", "/", "/", "true"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode == 0:
@@ -136,7 +137,8 @@ def withheld_modules(path: Path) -> list[str]:
     """The modules that an assignment's checks withhold from notebooks.
 
     Args:
-        path: The checks; the file is read, not run. WITHHELD in it is a tuple of names.
+        path: The file of checks, which is read and not run. In it, WITHHELD is a tuple of names;
+            without WITHHELD, no module is withheld.
     """
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and any(

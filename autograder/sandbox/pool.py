@@ -26,8 +26,8 @@ from autograder.sandbox.walls import (
 )
 from autograder.sandbox.world import SCRATCH
 
-POOL = "AUTOGRADER_WARM_POOL"  # environment variable: the folder of the open pool
-KERNEL_MODULES = (  # what kernels and graded cells always import; no cell's time is spent on it
+POOL = "AUTOGRADER_WARM_POOL"  # the environment variable with the folder of the open pool
+KERNEL_MODULES = (  # every kernel imports these; loaded before, they take no cell's time
     "ipykernel.kernelapp",
     "ipykernel.debugger",
     "IPython.core.completerlib",
@@ -46,14 +46,14 @@ KERNEL_MODULES = (  # what kernels and graded cells always import; no cell's tim
 class WarmPool:
     """Kernels forked from one sandboxed process; a context manager.
 
-    While it is open, this process and those that it starts take their kernels from it.
+    While a pool is open, this process and those that it starts take their kernels from it.
 
     Args:
-        limits: What each notebook may use; as `Sandbox` has it without.
+        limits: What each notebook may use; the defaults of `Sandbox` for None.
         withheld: Modules that notebooks must not import, by name.
         packages: Packages outside Python's own folders that notebooks may import.
         preload: Modules to import before the first kernel.
-        within: Where its folder is made; /tmp without.
+        within: The folder in which the pool's folder is made; /tmp for None.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class WarmPool:
         self.close()
 
     def start(self) -> None:
-        """Starts the process; it takes requests at once and answers when it has its modules.
+        """Starts the process; it accepts requests at once, and answers once its modules are loaded.
 
         The thread that calls this must outlive the pool: when it ends, the pool's kernels die.
 
@@ -109,7 +109,7 @@ class WarmPool:
             SandboxMissing: When bubblewrap is not installed.
         """
         program = bubblewrap()
-        # A socket's path may have 107 characters, so not below a long TMPDIR.
+        # A socket's path has at most 107 characters, so it does not lie below a long TMPDIR.
         self.directory = Path(tempfile.mkdtemp(prefix="autograder-", dir=self.within))
         try:
             kernels, code = self.directory / "kernels", self.directory / "code"
@@ -168,20 +168,20 @@ class WarmPool:
 
 
 def socket_room() -> int:
-    """Bytes that a socket holds at the most, where its process cannot ask for more.
+    """Most bytes of memory that a socket takes, if its process cannot enlarge it.
 
-    Twice what the system lets it hold, because messages take more memory than they have bytes.
+    This is twice the system's default, because messages take more memory than they have bytes.
     """
     try:
         return 2 * int(Path("/proc/sys/net/core/wmem_default").read_text())
     except (OSError, ValueError):
-        return 2 * 212_992  # of Linux, unless someone changed it
+        return 2 * 212_992  # Linux's default
 
 
 def terms(
     limits: SandboxLimits, withheld: Sequence[str], packages: Sequence[str]
 ) -> dict[str, Any]:
-    """On what terms a pool has kernels; a kernel is taken from one on its own terms alone."""
+    """The terms of a pool's kernels; a notebook uses a pool only if its own terms are the same."""
     names = {"withheld": sorted(withheld), "packages": sorted(packages)}
     return {"limits": asdict(limits), **names}
 

@@ -1,6 +1,6 @@
-"""The system calls that a notebook does without, and how a process gives them up for good.
+"""The system calls that notebooks are denied, and how a process gives them up for good.
 
-Loaded inside the sandbox, beside `warm`, and nowhere else.
+`world` and `warm` use it, which run inside the sandbox.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ DENIED = {
     "sched_setaffinity": (203, 122),
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
-    "vmsplice": (278, 75),  # pages that are nobody's any more stay in a pipe
+    "vmsplice": (278, 75),  # a pipe would keep pages that count in no process
     "shmget": (29, 194),
     "semget": (64, 190),
     "msgget": (68, 186),
@@ -97,7 +97,8 @@ def surrender(may_listen: bool) -> None:
     """Gives up all capabilities and dangerous system calls, for good.
 
     Args:
-        may_listen: Whether sockets may listen: what connects and is not taken is counted nowhere.
+        may_listen: Whether sockets may listen; False if the connections that wait there are not
+            bounded, because they count in no process's memory.
 
     Raises:
         RuntimeError: On a machine whose system calls are not in the table.
@@ -106,7 +107,7 @@ def surrender(may_listen: bool) -> None:
         try:
             call("prctl", PR_CAPBSET_DROP, capability, 0, 0, 0)
         except OSError as error:
-            if error.errno != errno.EINVAL:  # there are no more
+            if error.errno != errno.EINVAL:  # the last capability was the one before
                 raise
             break
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3, this process; linux/capability.h
@@ -129,11 +130,11 @@ def surrender(may_listen: bool) -> None:
 
 
 def filter_program(machine: str, may_listen: bool) -> list[tuple[int, int, int, int]]:
-    """The filter of system calls; each line is (code, jump if true, jump if false, constant)."""
+    """The seccomp filter; an instruction is (code, jump if true, jump if false, constant)."""
     column, architecture = MACHINES[machine]
     load, equal, at_least, any_bit, back = 0x20, 0x15, 0x35, 0x45, 0x06  # linux/bpf_common.h
     allow, kill = 0x7FFF0000, 0x80000000  # linux/seccomp.h
-    done = 0x00050000  # the call is left out, and says that all went well
+    done = 0x00050000  # the call is skipped and reports success
     not_permitted, not_known = 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
     # offsets in struct seccomp_data
     number, flags, level, option, how = 0, 16, 24, 32, 40
@@ -147,7 +148,7 @@ def filter_program(machine: str, may_listen: bool) -> list[tuple[int, int, int, 
     ]
     for denied in (*DENIED.values(), *(() if may_listen else (LISTEN,))):
         program += [(equal, 0, 1, denied[column]), (back, 0, 0, not_permitted)]
-    # Memory that is shared and no file's stays when its pages are let go, and then is nobody's.
+    # Shared anonymous memory stays when a process drops its pages, and then counts in no process.
     program += [
         (equal, 0, 5, MMAP[column]),
         (load, 0, 0, how),
@@ -156,7 +157,7 @@ def filter_program(machine: str, may_listen: bool) -> list[tuple[int, int, int, 
         (back, 0, 0, not_permitted),
         (back, 0, 0, allow),
     ]
-    # What a socket holds at first it holds always: the guard counts on that.
+    # A socket's buffers keep their initial size, because the guard relies on it.
     program += [
         (equal, 0, 7, SETSOCKOPT[column]),
         (load, 0, 0, level),
@@ -167,12 +168,12 @@ def filter_program(machine: str, may_listen: bool) -> list[tuple[int, int, int, 
         (back, 0, 0, done),
         (back, 0, 0, allow),
     ]
-    # clone3 hides its flags from filters; told that there is none, the C library uses clone.
+    # clone3 hides its flags from filters; if the call seems unknown, the C library uses clone.
     program += [(equal, 0, 1, CLONE_CALLS["clone3"][column]), (back, 0, 0, not_known)]
     program += [
         (equal, 0, 3, CLONE_CALLS["clone"][column]),
         (load, 0, 0, flags),
-        (any_bit, 0, 1, NAMESPACES | 0x02000000),  # and those of cgroups
+        (any_bit, 0, 1, NAMESPACES | 0x02000000),  # and CLONE_NEWCGROUP
         (back, 0, 0, not_permitted),
         (back, 0, 0, allow),
     ]

@@ -1,4 +1,4 @@
-"""The walls: the command line of bubblewrap, and the copies of our code that lie inside."""
+"""The sandbox's walls: bubblewrap's command line, and the code that is copied inside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from autograder.sandbox.world import KERNEL, KERNELS, PROCESSES, SCRATCH
 
-CODE = "/run/code"  # inside: what of our packages a notebook may import
+CODE = "/run/code"  # path inside; the packages of ours that a notebook may import
 SYSTEM = ("/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/bin", "/lib", "/lib64")
 PYTHON = (sys.base_prefix, sys.prefix, sys.base_exec_prefix, sys.exec_prefix)
 DETAILS = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo")
@@ -21,15 +21,15 @@ ACCOUNTS = {  # files of /etc
     "passwd": f"root:x:0:0::/:/bin/sh\nstudent:x:1000:1000:Student:{SCRATCH}:/bin/sh\n",
     "group": "root:x:0:\nstudent:x:1000:\n",
 }
-INSIDE = ("warm.py", "world.py", "syscalls.py")  # of this folder; they need nothing else of ours
+INSIDE = ("warm.py", "world.py", "syscalls.py")  # of this folder; importing no more of ours
 NOBODY = 65534  # the user that notebooks run as when the grader is root
 
 
 def stage(target: Path, packages: Sequence[str], withheld: Sequence[str]) -> list[Path]:
-    """Copies what notebooks may import of our packages and the instructor's, without the withheld.
+    """Copies our code and the instructor's that notebooks may import, without withheld modules.
 
-    A package that a withheld module was taken from loses what its `__init__` imports too, because
-    that may be what was withheld; its other modules are imported by their own names.
+    A package from which a module is withheld also gets an empty `__init__`, because the original
+    may import that module; notebooks import the other modules by their own names.
 
     Args:
         target: The folder to make.
@@ -37,7 +37,7 @@ def stage(target: Path, packages: Sequence[str], withheld: Sequence[str]) -> lis
         withheld: Names of modules and packages to leave out.
 
     Returns:
-        The folders and files of packages that must not be seen where they are.
+        The original folders and files of what was copied, which notebooks must not see.
     """
     own = Path(__file__).parents[1]
     ours = target / own.name
@@ -71,7 +71,7 @@ def stage(target: Path, packages: Sequence[str], withheld: Sequence[str]) -> lis
 
 
 def place_of(package: str) -> Path:
-    """The folder of a package, or the file of a module that is alone.
+    """The folder of a package, or the file of a module that is not in a package.
 
     Raises:
         ValueError: When there is none of that name.
@@ -83,7 +83,7 @@ def place_of(package: str) -> Path:
 
 
 def write_accounts(folder: Path) -> None:
-    """Writes who there is inside, for code that asks for its user's name."""
+    """Writes the sandbox's passwd and group, for code that asks for its user's name."""
     for name, text in ACCOUNTS.items():
         (folder / name).write_text(text, encoding="ascii")
         (folder / name).chmod(0o644)  # whatever the umask is
@@ -94,7 +94,7 @@ class CourseExposed(RuntimeError):
 
 
 def refuse_exposed(places: Sequence[Path], packages: Sequence[str] = ()) -> None:
-    """Sees to it that nothing of a course lies in a folder that is shown inside.
+    """Makes sure that nothing of a course lies in a folder that notebooks can read.
 
     Args:
         places: The course's folders and files.
@@ -116,10 +116,10 @@ def refuse_exposed(places: Sequence[Path], packages: Sequence[str] = ()) -> None
 
 
 def user_namespace() -> int:
-    """Makes a user namespace in which 0 is root and 1 is nobody, for a grader that is root.
+    """Makes a user namespace with root as user 0 and nobody as user 1, for a grader that is root.
 
-    The system counts no processes of root's, so that notebooks need another user; and what is root
-    outside should not be the one that runs strangers' code.
+    Linux does not limit the number of root's processes, so notebooks need another user. Besides,
+    students' code should not run as the machine's root.
 
     Returns:
         A descriptor of the namespace.
@@ -141,7 +141,7 @@ def user_namespace() -> int:
 def bubblewrap_command(
     program: str, kernels: Path, code: Path, masked: Sequence[Path], namespace: Sequence[int]
 ) -> list[str]:
-    """The command line up to the program: what there is inside, and nothing else."""
+    """bubblewrap's command line up to the program; it names all that the sandbox contains."""
     command = [program, "--die-with-parent", "--unshare-ipc", "--unshare-pid", "--unshare-net"]
     command += ["--unshare-uts", "--unshare-cgroup-try", "--clearenv"]
     if namespace:
@@ -149,9 +149,9 @@ def bubblewrap_command(
         command += ["--cap-add", "CAP_SETGID", "--cap-add", "CAP_SYS_ADMIN"]
     else:
         command += ["--unshare-user"]
-    command += ["--tmpfs", SCRATCH]  # first, because Python may be in it
+    command += ["--tmpfs", SCRATCH]  # first, because Python's folder may lie in it
     folders = sorted({*SYSTEM, *PYTHON} - {"/usr"})
-    # Parents that bubblewrap makes by itself may be for root alone.
+    # Parent folders that bubblewrap makes by itself may be readable by root alone.
     for parent in sorted(
         {str(p) for folder in (*folders, KERNEL, "/etc/x") for p in Path(folder).parents}
     ):
@@ -189,9 +189,9 @@ def bubblewrap_command(
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
-        "PIP_RETRIES": "0",  # it would wait for a network, and use up the cell's time
+        "PIP_RETRIES": "0",  # retries would wait for a network and use up the cell's time
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "TORCHDYNAMO_DISABLE": "1",  # torch.compile needs a compiler and room; here it runs as is
+        "TORCHDYNAMO_DISABLE": "1",  # code runs as is: torch.compile needs a compiler and space
     }
     for name, value in environment.items():
         command += ["--setenv", name, value]

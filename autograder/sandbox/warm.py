@@ -1,17 +1,17 @@
 """The process inside the sandbox from which kernels are forked.
 
 bubblewrap starts this file and is the wall around all of it: no network, and no files but Python's.
-It imports what notebooks need, once. For each kernel it then forks a guard, which unshares its
-user, mount, process, IPC and network namespaces, hides every place that another kernel could write
-or read, and forks once more: that child, process 1 of a world of its own, gives up what rights it
-has and becomes the kernel. The guard stays outside that world, watches its memory, and kills all of
-it when the grader says so or goes away.
+The process imports what notebooks need, once. For each kernel it then forks a guard. The guard
+unshares its user, mount, process, IPC, UTS and network namespaces, hides every place that another
+kernel could write or read, and forks once more: that child, process 1 of its namespace, gives up
+its rights and becomes the kernel. The guard is not in that process namespace. It watches the
+kernel's memory, and kills all of its processes when the grader says so or goes away.
 
-    grader → guard    the name of the kernel's folder; then "waited", "interrupt" or "kill"; or
-                      the end
-    guard → grader    {"ready": true}; {"waited": seconds} for each such question; then
-                      {"exit": status, "cause": ..., "memory": bytes of the largest process at its
-                      peak}; or {"error": text}
+    grader → guard    the name of the kernel's folder; then any of "waited", "interrupt" and
+                      "kill"; closing the connection also kills
+    guard → grader    {"ready": true}; {"waited": seconds} for each "waited"; at the end
+                      {"exit": status, "cause": ..., "memory": peak bytes of the largest process};
+                      or, after a failure, {"error": text}
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ from autograder.sandbox.world import (
     show_process,
 )
 
-WATCH_SECONDS = 0.1  # between two looks at a kernel's memory
+WATCH_SECONDS = 0.1  # between two checks of a kernel's memory
 PIPE = 64 * 1024  # bytes that a pipe may hold
 
 
 def main() -> None:
-    """Imports, then forks a guard for every connection."""
+    """Imports the modules to preload, then forks a guard for every connection."""
     options = json.loads(sys.argv[1])
     for descriptor in set(range(3, 64)) - {options["listener"]}:
         try:
@@ -61,8 +61,8 @@ def main() -> None:
         except OSError:
             continue
     listener = socket.socket(fileno=options["listener"])
-    sys.modules["debugpy"] = None  # nobody debugs here, and ipykernel would load it every time
-    gc.disable()  # nothing of what is imported is garbage, and to find that out takes a while
+    sys.modules["debugpy"] = None  # unused, and ipykernel would import it for every kernel
+    gc.disable()  # imports leave no garbage, and searching for it is slow
     for name in options["preload"]:
         importlib.import_module(name)
     if torch := sys.modules.get("torch"):
@@ -74,7 +74,7 @@ def main() -> None:
         mount("proc", PROCESSES, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     processors = sorted(os.sched_getaffinity(0))
-    busy: dict[int, int] = {}  # the guards there are, and the processor of each
+    busy: dict[int, int] = {}  # the running guards, and the processor of each
     while True:
         connection, _ = listener.accept()
         busy = {pid: processor for pid, processor in busy.items() if is_running(pid)}
@@ -83,7 +83,7 @@ def main() -> None:
         busy[pid] = processor
         if pid == 0:
             listener.close()
-            # However many processes and sessions it makes, a notebook has one processor.
+            # A notebook has one processor, however many processes and sessions it makes.
             os.sched_setaffinity(0, {processor})
             try:
                 guard(connection, options)
@@ -94,12 +94,12 @@ def main() -> None:
 
 
 def loaded() -> int:
-    """Bytes of data that this process has; builds of PyTorch for a GPU alone have 800 MB."""
+    """Bytes of data that this process has; a GPU build of PyTorch by itself has 800 MB."""
     return int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
 
 
 def as_it_is(model: object = None, **options: object) -> object:
-    """In the place of `torch.compile`, which needs a compiler, room and minutes."""
+    """Replaces `torch.compile`, which needs a compiler, space and minutes; changes no model."""
     return (lambda given: given) if model is None else model
 
 
@@ -113,7 +113,7 @@ def is_running(pid: int) -> bool:
 
 
 def guard(connection: socket.socket, options: dict) -> None:
-    """Makes a world, starts a kernel in it, and reports how it ended."""
+    """Makes a world, starts a kernel in it, and reports how the kernel ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL)
     name = connection.recv(64).decode("ascii")
@@ -134,7 +134,8 @@ def guard(connection: socket.socket, options: dict) -> None:
     if message != "ready":
         raise RuntimeError(message or "the kernel ended before it was ready")
     show_process(pid, processes)
-    # The sockets are there; from now on the folder, which is on the grader's disk, stays as it is.
+    # The kernel has made its sockets; from now on it cannot change its folder, which is on the
+    # grader's disk.
     flags = MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV
     mount("none", KERNEL, None, flags)
     os.write(say_go, b"\0")
@@ -144,7 +145,7 @@ def guard(connection: socket.socket, options: dict) -> None:
 
 
 def watch(connection: socket.socket, pid: int, processes: int, limits: dict) -> dict:
-    """Waits for a kernel's end, and brings it about when the grader or its memory says so."""
+    """Waits for a kernel's end; kills it if the grader says so or it uses too much memory."""
     alive, cause = os.pidfd_open(pid), None
     look, urgent = time.monotonic(), [alive, connection]
     while True:
@@ -170,24 +171,25 @@ def watch(connection: socket.socket, pid: int, processes: int, limits: dict) -> 
     code = os.waitstatus_to_exitcode(status)
     seconds = used.ru_utime + used.ru_stime
     if cause is None and code == -signal.SIGKILL:
-        # Process 1 is killed by the system alone: for its processor time, or for lack of memory.
+        # Nothing inside can kill process 1, so the system did: for its processor time, or for lack
+        # of memory.
         cause = "time" if seconds >= limits["cpu_seconds"] else "memory"
     return {"exit": code, "cause": cause, "memory": 1024 * used.ru_maxrss}
 
 
 def waited(pid: int, processes: int) -> float:
-    """Seconds that a process could have run and had no processor, as Linux counts them.
+    """Seconds that a process was ready to run but had no processor, as Linux counts them.
 
     Args:
-        pid: The process, of which the first thread counts: cells run in it.
-        processes: Descriptor of a /proc that shows it.
+        pid: The process; only its first thread counts, in which cells run.
+        processes: Descriptor of a /proc that shows the process.
     """
-    counted = read(processes, f"{pid}/schedstat").split()  # nanoseconds: run, waited; and turns
+    counted = read(processes, f"{pid}/schedstat").split()  # ns run, ns waited, turns
     return int(counted[1]) / 1e9 if counted else 0.0
 
 
 def read(processes: int, path: str) -> str:
-    """A file below a descriptor of /proc; "" where it is not, or no longer, there."""
+    """The text of a file below a descriptor of /proc; "" if it cannot be read."""
     try:
         with open(os.open(path, os.O_RDONLY, dir_fd=processes)) as stream:
             return stream.read()
@@ -200,10 +202,10 @@ def too_large(pid: int, processes: int, limits: dict, urgent: list) -> bool:
 
     Args:
         pid: The process.
-        processes: Descriptor of a /proc that shows it.
-        limits: "memory", bytes that they may use, of which pages that several share are divided
-            among them; and "socket", bytes that a socket may hold.
-        urgent: Where something may arrive that matters more; then this is not finished.
+        processes: Descriptor of a /proc that shows the process.
+        limits: "memory", the bytes that they may use together, where a page that several processes
+            share is divided among them; and "socket", the bytes that a socket may hold.
+        urgent: Descriptors that matter more; once one can be read, this stops with False.
     """
     memory, socket = limits["memory"], limits["socket"]
 
@@ -217,7 +219,7 @@ def too_large(pid: int, processes: int, limits: dict, urgent: list) -> bool:
         return found
 
     def held(members: Iterable[int]) -> int:
-        """Bytes that pipes and sockets may hold; processes share many of them."""
+        """Bytes that pipes and sockets may hold; a shared one counts once."""
         kinds = {}
         for member in members:
             for name in names(f"{member}/fd"):
@@ -238,13 +240,15 @@ def too_large(pid: int, processes: int, limits: dict, urgent: list) -> bool:
         member = waiting.pop()
         status = read(processes, f"{member}/status")
         sizes[member] = 1024 * kilobytes("VmRSS", status)
-        tables += 1024 * kilobytes("VmPTE", status)  # of pages, which may all be the one of zeros
+        # Page tables take memory even if all pages are the one zero page.
+        tables += 1024 * kilobytes("VmPTE", status)
         descriptors += len(names(f"{member}/fd"))
         for task in names(f"{member}/task"):
             waiting += map(int, read(processes, f"{member}/task/{task}/children").split())
     if sum(sizes.values()) + tables + descriptors * socket <= memory:
         return False
-    # What several share was counted for each. To divide it takes a while, so one by one.
+    # This sum counts shared pages for each process. Dividing them is slow, so it is done process by
+    # process, and stops early.
     left = memory - tables - held(sizes)
     for member in sorted(sizes, key=sizes.get, reverse=True):
         if any(select.select(urgent, [], [], 0)):
@@ -256,12 +260,12 @@ def too_large(pid: int, processes: int, limits: dict, urgent: list) -> bool:
 
 
 def become_kernel(limits: dict, say_ready: int, go: int, may_listen: bool) -> None:
-    """Gives up every right, starts ipykernel, and hands over once the guard has shut the folder."""
+    """Gives up every right and becomes an ipykernel, which runs once the guard writes to `go`."""
     try:
         call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL)
-        with suppress(OSError):  # then it does with what the guard shows
+        with suppress(OSError):  # then the kernel has the /proc that the guard has made
             mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-        os.setsid()  # many processes of one session get no more processor time than one
+        os.setsid()  # all processes of a session share its part of the processors
         nowhere = os.open("/dev/null", os.O_RDWR)
         for descriptor in range(3):
             os.dup2(nowhere, descriptor)
@@ -280,7 +284,7 @@ def become_kernel(limits: dict, say_ready: int, go: int, may_listen: bool) -> No
         keep_all(IPKernelApp)
         app = IPKernelApp.instance()
         app.initialize(["-f", f"{KERNEL}/connection.json", "--HistoryManager.hist_file=:memory:"])
-        app.shell.ask_exit = lambda: None  # one exit() left in a cell costs no later task
+        app.shell.ask_exit = lambda: None  # an exit() left in a cell must not cost later tasks
         app.shell.events.register("post_run_cell", streams_back(sys.stdout, sys.stderr))
     except BaseException as error:
         os.write(say_ready, f"{type(error).__name__}: {error}".encode()[:4000])
@@ -294,9 +298,9 @@ def become_kernel(limits: dict, say_ready: int, go: int, may_listen: bool) -> No
 
 
 def keep_all(app: type) -> None:
-    """Makes a kernel wait, when it sends faster than the grader reads.
+    """Makes a kernel wait when it sends faster than the grader reads.
 
-    ZeroMQ would drop what is more than a thousand messages, and with it that the cell has ended.
+    ZeroMQ would drop messages beyond a thousand unread ones, even the one that says a cell ended.
     """
     import zmq
 
@@ -310,10 +314,10 @@ def keep_all(app: type) -> None:
 
 
 def shorten(stream: type, most: int) -> None:
-    """Makes a kernel's output streams cut what is printed at once, in characters.
+    """Makes a kernel's output streams cut what is printed at once after `most` characters.
 
-    A kindness to honest code that prints too much: the grader cuts off whoever sends a message that
-    is too large. Whoever undoes this harms only themselves.
+    This helps honest code that prints too much, because the grader cuts off a kernel whose message
+    is too large. Code that undoes it harms only itself.
     """
     whole = stream._flush_buffers
 
@@ -326,9 +330,9 @@ def shorten(stream: type, most: int) -> None:
 
 
 def streams_back(stdout: object, stderr: object) -> Callable[..., None]:
-    """What puts these back after a cell that has closed its own or taken them away.
+    """A callback that restores these streams after a cell that closed or removed them.
 
-    ipykernel flushes both before it says that a cell has ended, and would never say so.
+    ipykernel flushes both before it says that a cell has ended; if that failed, it never would.
     """
 
     def put_back(*_: object) -> None:
@@ -342,7 +346,7 @@ def streams_back(stdout: object, stderr: object) -> Callable[..., None]:
 
 
 def bound(limits: dict) -> None:
-    """Sets the limits that the system keeps, for this process and all that it starts."""
+    """Sets the limits that the system enforces, for this process and all that it starts."""
     for kind, value in {
         resource.RLIMIT_DATA: limits["loaded"] + limits["memory"],
         resource.RLIMIT_NPROC: limits["processes"],

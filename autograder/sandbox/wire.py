@@ -1,8 +1,8 @@
-"""A kernel's sockets, read by us: a frame is taken in only when there is room for its message.
+"""Channels to a kernel that bound each message: a frame is read only while its message has room.
 
-ZeroMQ's own client bounds a frame, not a message of many; what it has taken in is spent. This is
-the little of ZMTP 3.0 that a client without encryption needs (https://rfc.zeromq.org/spec/23).
-Every message passes `autograder.judging.messages.read_message`.
+ZeroMQ's own client bounds a frame but not a message of many frames, which is then in memory
+already. This module has the part of ZMTP 3.0 that a client without encryption needs
+(https://rfc.zeromq.org/spec/23). Every message passes `autograder.judging.messages.read_message`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from autograder.judging.messages import read_message
 
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
 MORE, LONG, COMMAND = 1, 2, 4  # bits of a frame's first byte
-MAX_FRAMES = 64  # of a message
-SUBSCRIBE = b"\x01"  # to everything
-PATIENCE = 4  # times a timeout that a kernel has at the most which waits for a processor
+MAX_FRAMES = 64  # most frames of a message
+SUBSCRIBE = b"\x01"  # to all messages
+PATIENCE = 4  # a kernel that waits for a processor has at most so many times its timeout
 
 
 class TooMuch(RuntimeError):
-    """A kernel sent a message that is too large, or what is no message at all."""
+    """A kernel sent too large a message, or something that is no message at all."""
 
 
 class Channel:
@@ -32,11 +32,11 @@ class Channel:
 
     Args:
         address: A path of a Unix socket, or a host and a port.
-        kind: The ZeroMQ socket to be: "DEALER" or "SUB".
+        kind: The type of ZeroMQ socket that this side is: "DEALER" or "SUB".
         session: Writes and signs what is sent.
-        most: Bytes of one message that are taken in.
-        waited: How many seconds the kernel has waited for a processor so far, which no timeout
-            counts; None where nobody knows.
+        most: Most bytes of one message; a larger one closes the channel.
+        waited: Gives the seconds that the kernel has waited for a processor so far, which timeouts
+            do not count; None if they are not known, and then timeouts count them.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Channel:
         self.waited = waited
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
-        self._reading: asyncio.Future | None = None  # of a message that is on its way
+        self._reading: asyncio.Future | None = None  # the read that is under way
         self._cut: str | None = None
 
     async def open(self) -> None:
@@ -76,7 +76,7 @@ class Channel:
             self._write([SUBSCRIBE])
 
     def send(self, message: dict[str, Any]) -> None:
-        """Sends a message of jupyter_client's form."""
+        """Sends a message in jupyter_client's format."""
         self._write(self.session.serialize(message))
 
     def _write(self, frames: list[bytes]) -> None:
@@ -85,12 +85,11 @@ class Channel:
             self._writer.write(bytes([LONG | more]) + len(frame).to_bytes(8, "big") + frame)
 
     async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:
-        """The next message that grading has a use for.
+        """The next message that grading can use.
 
         Args:
-            timeout: Seconds that the kernel has, not counting those in which it waits for a
-                processor, as long as it is no more than `PATIENCE` times as long; None for as
-                long as it takes.
+            timeout: Seconds that the kernel has. Seconds in which it waits for a processor do not
+                count, up to `PATIENCE` times the timeout in all; None waits without end.
 
         Raises:
             Empty: When none comes in time.
@@ -105,7 +104,7 @@ class Channel:
             except Empty:
                 lost = min(await self.waited() - before, (PATIENCE - 1) * timeout)
                 granted, left = lost, lost - granted
-                if left < 0.01 * timeout:  # it had its time
+                if left < 0.01 * timeout:  # the kernel has used up its time
                     raise
 
     async def _within(self, timeout: float | None) -> dict[str, Any]:
@@ -123,7 +122,7 @@ class Channel:
     async def _frames(self) -> list[bytes]:
         if self._cut:
             raise TooMuch(self._cut)
-        # A message that is waited for in vain is read on by the next call, not lost.
+        # A read that outlasts a timeout is not lost; the next call goes on with it.
         self._reading = self._reading or asyncio.ensure_future(self._read())
         frames = await asyncio.shield(self._reading)
         self._reading = None
@@ -150,7 +149,7 @@ class Channel:
             self._writer.close()
             raise
         except (asyncio.IncompleteReadError, OSError):
-            # The kernel is gone. Whoever watches it says so; here nothing more comes.
+            # The kernel is gone, which the provisioner's `poll` reports; this waits for ever.
             await asyncio.Event().wait()
             raise
 

@@ -1,6 +1,6 @@
-"""A kernel's own world: its namespaces, and what of the files it sees.
+"""A kernel's own world: its namespaces, and the files that it sees.
 
-Loaded inside the sandbox, beside `warm`, and nowhere else; outside, its paths are known.
+Its functions run only inside the sandbox, for `warm`; code outside imports its paths.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 
 from autograder.sandbox.syscalls import NAMESPACES, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, call
 
-KERNELS = "/run/kernels"  # the folders of all kernels; hidden from each
+KERNELS = "/run/kernels"  # the folders of all kernels; no kernel sees it
 KERNEL = "/run/kernel"  # this kernel's own: connection.json, its sockets, work/
-PROCESSES = "/run/processes"  # a /proc that nothing covers; without it, a kernel gets none
+PROCESSES = "/run/processes"  # an uncovered /proc; only if it exists can a kernel mount its own
 SCRATCH = "/tmp"
 SHOWN = ("meminfo", "cpuinfo", "stat", "uptime", "loadavg", "version", "vmstat")  # of /proc
 
@@ -33,13 +33,13 @@ def mount(source: str, target: str, kind: str | None, flags: int, data: str = ""
 
 
 def make_world(name: str, options: dict) -> bool:
-    """Moves this process, and all that it will start, to namespaces of their own.
+    """Moves this process, and all that it will start, to new namespaces.
 
     Returns:
-        Whether the connections are bounded that a socket which listens may hold.
+        Whether the connections that wait at a listening socket are bounded; see `bound_queue`.
     """
     limits = options["limits"]
-    if options["user"] is not None:  # the grader is root, and its notebooks must not be
+    if options["user"] is not None:  # set if the grader is root, which its notebooks must not be
         os.setgroups([])
         os.setresgid(*[options["user"]] * 3)
         os.setresuid(*[options["user"]] * 3)
@@ -53,18 +53,18 @@ def make_world(name: str, options: dict) -> bool:
         ("gid_map", f"1000 {group} 1"),
     ):
         Path("/proc/self", file).write_text(text)
-    Path("/proc/self/oom_score_adj").write_text("1000")  # first to go when the machine is short
+    Path("/proc/self/oom_score_adj").write_text("1000")  # first killed when memory is short
 
     bounded = bound_queue()
     mount("none", "/", None, MS_REC | MS_PRIVATE)
-    mount("/dev/full", "/dev/zero", None, MS_BIND)  # as zero, but no memory is made of it
+    mount("/dev/full", "/dev/zero", None, MS_BIND)  # zeros too, but no memory to map
     mount(f"{KERNELS}/{name}", KERNEL, None, MS_BIND)
     safe = MS_NOSUID | MS_NODEV
     python = {folder: os.open(folder, os.O_PATH) for folder in options["python_in_scratch"]}
     for folder in (SCRATCH, "/dev/shm"):
         bounds = f"size={limits['scratch']},nr_inodes={limits['files']},mode=0700"
         mount("tmpfs", folder, "tmpfs", safe, bounds)
-    for folder, descriptor in python.items():  # it was covered; show it again
+    for folder, descriptor in python.items():  # SCRATCH covered it; show it again
         os.makedirs(folder)
         mount(f"/proc/self/fd/{descriptor}", folder, None, MS_BIND)
         os.close(descriptor)
@@ -76,7 +76,10 @@ def make_world(name: str, options: dict) -> bool:
 
 
 def bound_queue() -> bool:
-    """Lets a socket hold one connection, and one message, that was not taken: both are nobody's."""
+    """Bounds what waits at a socket, to one connection and one message; tells whether it could.
+
+    What waits there counts in no process's memory.
+    """
     for place in ("/proc", PROCESSES):
         with suppress(OSError):
             Path(place, "sys/net/unix/max_dgram_qlen").write_text("0")
@@ -86,9 +89,9 @@ def bound_queue() -> bool:
 
 
 def hide_processes(safe: int) -> None:
-    """Puts a /proc in the place of the one there is: what it says of the machine, and no process.
+    """Replaces /proc by one with files about the machine and no processes.
 
-    A /proc of its own cannot be mounted everywhere, and would show more than notebooks need.
+    A kernel sees this one where the system does not let it mount a /proc of its own.
     """
     whole = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
     mount("tmpfs", "/proc", "tmpfs", safe, "size=64k,nr_inodes=64,mode=0755")
@@ -97,7 +100,7 @@ def hide_processes(safe: int) -> None:
         try:
             Path("/proc", name).touch()
             mount(name, f"/proc/{name}", None, MS_BIND)
-        except OSError:  # not every system has them all
+        except OSError:  # not every system has all of these files
             continue
     Path("/proc/1").mkdir()
     os.chdir("/")
@@ -106,8 +109,8 @@ def hide_processes(safe: int) -> None:
 
 
 def show_process(pid: int, processes: int) -> None:
-    """Shows a kernel, which is process 1 to itself, what /proc says of it: its memory, for one."""
+    """Shows a kernel its own entry of /proc, as /proc/1, so that it can read its memory, say."""
     os.fchdir(processes)
-    with suppress(OSError):  # then a notebook does without
+    with suppress(OSError):  # then a notebook has no /proc/1
         mount(str(pid), "/proc/1", None, MS_BIND)
     os.chdir("/")

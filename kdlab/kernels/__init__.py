@@ -1,18 +1,19 @@
 """How the terms of the linear objective are computed: in PyTorch, or in Triton on a GPU.
 
-In PyTorch, each operation between a chunk's logits and their gradient reads and writes all of them.
-The kernel, in ``kdlab.kernels.in_triton``, reads the logits of both models twice and writes the
-gradient once, in the dtype of the matrix products that follow. For the total variation, the
-Jensen–Shannon divergence and the skew KLs it reads them three times. A teacher that gives its
-likeliest tokens alone has no logits: the student's are read twice, and their gradient is written
-once.
-What ``torch.compile`` makes of the PyTorch path was measured, too: the terms of forward KL took 25
-ms where PyTorch took 40 and the kernel 6 (an H100, 7,022 positions, a vocabulary of 128,256).
+In PyTorch, each operation between a chunk's logits and their gradient reads and writes all of the
+logits. The kernel, in ``kdlab.kernels.in_triton``, reads the logits of both models twice, or three
+times for the total variation, the Jensen–Shannon divergence and the skew KLs. It writes the
+gradient once, in the dtype of the matrix products that follow. If the teacher gives only its
+likeliest tokens, the student's logits alone are read, twice, and their gradient is written once.
+
+The terms of forward KL took 40 ms in PyTorch, 25 ms in PyTorch with ``torch.compile`` and 6 ms in
+the kernel (an H100, 7,022 positions, a vocabulary of 128,256).
 
 On a CUDA device Triton takes the place of PyTorch wherever it is installed and can compile, for
 float32 logits and the divergences of this library. The environment variable ``KDLAB_TRITON=0``
-switches it off; ``KDLAB_TRITON=1`` asks for it elsewhere, too, for Triton's interpreter on a CPU. A
-run's summary says in ``path`` whether it runs, and if not, why.
+switches it off. ``KDLAB_TRITON=1`` asks for it on other devices, too, such as a CPU with Triton's
+interpreter. Where Triton is wanted by these rules, a run's summary says in ``path`` whether it is
+used, and if not, why.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from kdlab.divergences import Divergence, Kernel, kernel_of
 
 
 class Terms(NamedTuple):
-    """What the terms of a position are."""
+    """What the LM and KD terms are computed from, besides logits and labels."""
 
     kernel: Kernel  # of the divergence
     temperature: float
@@ -43,19 +44,20 @@ class Terms(NamedTuple):
 Compute = Callable[
     [Tensor, Any, Tensor, Terms, torch.dtype | None], tuple[Tensor, Tensor, Tensor | None]
 ]
-"""The LM and KD terms of a chunk; the gradient of their weighted sum takes the logits' place.
+"""Computes the LM and KD terms of a chunk, and the gradient of their weighted sum.
 
-Of the student's logits ``[n, V]``, the teacher's (or a TopK, or None), labels ``[n]``, what to
-compute, and what the gradient will be multiplied in, or None for no gradient: ``[n]`` nats, ``[n]``
-nats, and the gradient ``[n, V]`` to the logits, in their memory.
+It takes the student's logits ``[n, V]``; the teacher's logits, a TopK or None; labels ``[n]``; the
+Terms; and the dtype of the products that the gradient enters, or None for no gradient. It returns
+the LM terms ``[n]``; the KD terms ``[n]``, times ``kd_scale``; and the gradient ``[n, V]`` to the
+student's logits, in their memory, or None. It may overwrite the logits of both models in any case.
 """
 
 
 def asked_for() -> bool | None:
-    """What ``KDLAB_TRITON`` asks for: True for 1, False for 0, None if it is not set.
+    """What ``KDLAB_TRITON`` asks for: True for 1, False for 0, None if it is unset or empty.
 
     Raises:
-        ValueError: it is something other than 0, 1 or empty.
+        ValueError: ``KDLAB_TRITON`` has any other value.
     """
     value = os.environ.get("KDLAB_TRITON", "")
     if value not in ("", "0", "1"):
@@ -64,7 +66,7 @@ def asked_for() -> bool | None:
 
 
 def chosen(device: torch.device, dtype: torch.dtype, kernel: Kernel, top_k: bool) -> Compute:
-    """How the terms are computed: in Triton where it is wanted and can be, else in PyTorch."""
+    """The function that computes the terms: Triton's where wanted and possible, else PyTorch's."""
     if _wanted(device) and why_not(device, dtype, kernel, top_k) is None:
         from kdlab.kernels import in_triton
 
@@ -81,13 +83,13 @@ def _wanted(device: torch.device) -> bool:
 
 
 def why_not(device: torch.device, dtype: torch.dtype, kernel: Kernel, top_k: bool) -> str | None:
-    """In words, why logits do not go through Triton's kernels; None if they can.
+    """Why the Triton kernels cannot take these logits, in words; None if they can.
 
     Args:
-        device: where the logits are.
-        dtype: what they are.
-        kernel: of the divergence, from :mod:`kdlab.divergences`.
-        top_k: whether the teacher gives its likeliest tokens alone.
+        device: the device of the logits.
+        dtype: the dtype of the logits.
+        kernel: the kernel of the divergence, from :mod:`kdlab.divergences`.
+        top_k: whether the teacher gives only its likeliest tokens.
     """
     if dtype != torch.float32:
         return f"it takes float32 logits, and these are {str(dtype).removeprefix('torch.')}"
@@ -104,7 +106,7 @@ def why_not(device: torch.device, dtype: torch.dtype, kernel: Kernel, top_k: boo
 
 
 def in_words(device: torch.device, divergence: Divergence, top_k: bool) -> str:
-    """What a run's path says about it, where it is wanted; else nothing."""
+    """What a run's ``path`` says about Triton where it is wanted; else the empty text."""
     if not _wanted(device):
         return ""
     why = why_not(device, torch.float32, kernel_of(divergence), top_k)
@@ -118,20 +120,20 @@ def _installed() -> bool:
 
 @cache
 def _fails(device: torch.device) -> str | None:
-    """In words, why no kernel runs on a device: there may be no C compiler, or an old card."""
+    """Why no kernel runs on a device, in words, such as a missing C compiler; None if one runs."""
     from kdlab.kernels import in_triton
 
     try:
         in_triton.attempt(device)
-    except Exception as error:  # of a compiler, a linker, a driver: of any kind
+    except Exception as error:  # of any class: a compiler, a linker or a driver may fail
         return f"it does not work here: {(str(error) or repr(error)).splitlines()[0]}"
     return None
 
 
 def named(kernel: Kernel) -> tuple[str, float]:
-    """The name of a kernel of :mod:`kdlab.divergences`, and the β or α bound to it, or 0.
+    """The name of a kernel of :mod:`kdlab.divergences`, and the β or α bound to it; 0 if none is.
 
-    A kernel from elsewhere keeps its module before its name.
+    The name of a kernel from elsewhere begins with its module.
     """
     function, options = kernel, (0.0,)
     if isinstance(kernel, partial):

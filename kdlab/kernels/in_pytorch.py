@@ -1,4 +1,4 @@
-"""The terms of the linear objective in PyTorch: on a CPU, and what any other way is held to."""
+"""The terms of the linear objective in PyTorch: for a CPU, and the reference for other ways."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kdlab.divergences import Kernel
 from kdlab.kernels import Terms
 from kdlab.topk import TopK
 
-_BLOCK = 2**17  # logits at once on a CPU: a few such blocks stay in its cache
+_BLOCK = 2**17  # logits at once on a CPU: its cache holds a few such blocks
 
 
 def terms(
@@ -19,7 +19,7 @@ def terms(
     work: Terms,
     gradient_dtype: torch.dtype | None,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """What :data:`kdlab.kernels.Compute` says; the gradient is as exact as the logits."""
+    """As :data:`kdlab.kernels.Compute` says; the gradient has the dtype of the logits."""
     number, vocabulary = logits.shape
     lm, kd = logits.new_zeros(2, number)
     block = max(1, _BLOCK // vocabulary if logits.device.type == "cpu" else number)
@@ -68,7 +68,7 @@ def _of_block(
 
 
 def _softmax(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """softmax and log Σ exp, with one exponential an entry: the largest probability is 1 / Σ."""
+    """softmax and log Σ exp, by one exponential per entry: the latter is max logit − log max q."""
     q = torch.softmax(logits, -1)
     return q, logits.amax(-1) - q.amax(-1).log()
 
@@ -76,14 +76,14 @@ def _softmax(logits: Tensor) -> tuple[Tensor, Tensor]:
 def _with_tail(
     log_q: Tensor, top_k: TopK, kernel: Kernel, need_grad: bool
 ) -> tuple[Tensor, Tensor | None]:
-    """A kernel over the k tokens and the tail; its gradient, to the logits of all tokens."""
+    """A kernel over the k tokens and the tail, and its gradient ``[n, V]`` to all logits."""
     rest = log_q.scatter(-1, top_k.ids, -torch.inf)
     log_tail = rest.logsumexp(-1, keepdim=True)
     buckets_q = torch.cat([log_q.gather(-1, top_k.ids), log_tail], -1)
     value, gradient = over_buckets(buckets_q, top_k, kernel, need_grad)
     if gradient is None:
         return value, None
-    # The tail's share goes to its tokens in proportion to what the student gives them.
+    # The tail's gradient is split over its tokens in proportion to the student's probabilities.
     log_tail = log_tail.clamp_min(torch.finfo(log_tail.dtype).min)  # an empty tail: exp(−inf), 0
     within = rest.sub_(log_tail).exp_().mul_(gradient[:, -1:])
     return value, within.scatter_(-1, top_k.ids, gradient[:, :-1].to(within.dtype))
@@ -92,6 +92,6 @@ def _with_tail(
 def over_buckets(
     log_q: Tensor, top_k: TopK, kernel: Kernel, need_grad: bool
 ) -> tuple[Tensor, Tensor | None]:
-    """A kernel over the k tokens and the tail, ``[n, k + 1]``; its gradient to their logits."""
+    """A kernel over the k tokens and the tail, and its gradient ``[n, k + 1]`` to their logits."""
     log_p = top_k.teacher_buckets()
     return kernel(log_p - log_q, log_p.exp(), log_q.exp(), need_grad)

@@ -1,11 +1,11 @@
-"""The terms of a chunk's logits in Triton. Imported only where it is to run.
+"""The terms of a chunk's logits in Triton. This module is imported only where Triton is to run.
 
 One program reads the logits of one position, block by block. The first pass finds the normalisers
-of both models, the last one computes the value and writes the gradient. The divergences whose
-gradient needs a sum that is known only after the normalisers read the logits once more in between.
-Where there are only the student's logits, because the teacher gives its likeliest tokens or
-nothing, two kernels read them: between them, PyTorch compares the few buckets. What a divergence
-is at one token is in :mod:`kdlab.kernels.triton_divergences`.
+of both models; the last one computes the value and writes the gradient. The gradient of some
+divergences needs a sum that can be computed only once the normalisers are known: for these, a pass
+in between reads the logits once more. If there are only the student's logits, because the teacher
+gives its likeliest tokens or nothing, two kernels read them; between the two, PyTorch compares the
+few buckets. :mod:`kdlab.kernels.triton_divergences` has the divergences at one token.
 """
 
 import torch
@@ -17,8 +17,8 @@ from kdlab.kernels import Terms, in_pytorch, named, triton_divergences
 from kdlab.kernels.triton_divergences import ONLINE, THEN, TOTALS, _exp, _weigh
 from kdlab.topk import TopK
 
-BLOCK, WARPS = 2048, 8  # entries at once, by so many warps: the fastest of nine pairs on an H100
-LOWEST = tl.constexpr(-3.4028234663852886e38)  # of float32: a maximum that is at most any other
+BLOCK, WARPS = 2048, 8  # entries per block and warps: the fastest of nine pairs on an H100
+LOWEST = tl.constexpr(-3.4028234663852886e38)  # the lowest of float32: where a maximum starts
 
 
 # --- rows of logits -------------------------------------------------------------------------------
@@ -31,10 +31,10 @@ def _read(row, columns, vocabulary):
 
 @triton.jit
 def _write(row, columns, vocabulary, value):
-    """Writes the gradient where the logits are that were read.
+    """Write a block's gradient over logits that have been read.
 
-    In half precision a block's lies where earlier logits were, the first one's among its own: all
-    warps must have read.
+    In half precision, a block's gradient lies over the logits of earlier blocks, and the first
+    block's over its own. So all warps must have read before any of them writes.
     """
     tl.debug_barrier()
     tl.store(row + columns, value.to(row.dtype.element_ty), mask=columns < vocabulary)
@@ -42,9 +42,9 @@ def _write(row, columns, vocabulary, value):
 
 @triton.jit
 def _with(x, totals, tops, per_t):
-    """Σ exp relative to the larger of x and what was the largest, from that relative to the latter.
+    """Add exp(x) to ``totals``, Σ exp relative to ``tops``; the result is relative to max(x, tops).
 
-    One of the two exponentials is 1.
+    Of the two exponentials, exp(x − max) and exp(tops − max), one is 1.
     """
     rise = x - tops
     other = _exp(-tl.abs(rise) * per_t)
@@ -53,16 +53,16 @@ def _with(x, totals, tops, per_t):
 
 @triton.jit
 def _over_block(tops, totals, per_t):
-    """The largest of a block, and Σ exp relative to it."""
+    """Over a block: the largest of ``tops``, and the sum of ``totals``, made relative to it."""
     top = tl.max(tops)
     return top, tl.sum(totals * _exp((tops - top) * per_t))
 
 
 @triton.jit
 def _compared(student, teacher, top, teacher_top, log_totals, per_total, per_teacher_total, per_t):
-    """log(p/q), p and q of a block, at the temperature."""
+    """log(p/q), p and q at the entries of a block, at the temperature."""
     student, teacher = (student - top) * per_t, (teacher - teacher_top) * per_t
-    same = student == teacher  # −inf too
+    same = student == teacher  # also where both are −inf
     log_ratio = tl.where(same, 0.0, teacher - student) - log_totals
     return log_ratio, _exp(teacher) * per_teacher_total, _exp(student) * per_total
 
@@ -100,9 +100,9 @@ def _objective(
     label = tl.load(labels + row)
     at_label = tl.load(logits + label)  # before it is overwritten
 
-    # Each entry of a block has sums of its own, over what stood there in each block, so that
-    # nothing is exchanged before the end: Σ exp relative to the largest so far; and Σ q·log(q/p)
-    # likewise, its constant left out.
+    # Each entry of a block keeps sums of its own, over the logits at its place in every block, so
+    # that nothing is exchanged before the end: Σ exp relative to the largest logit so far; and, if
+    # the total is found ONLINE, Σ q·log(q/p) in the same way, without the normalisers.
     tops = tl.full([block], LOWEST, tl.float32)
     teacher_tops = tops
     cold_totals = tl.zeros([block], tl.float32)
@@ -216,7 +216,7 @@ def _slope(
     hot: tl.constexpr,
     block: tl.constexpr,
 ):
-    """cold factor · exp(s − top) + factor · exp((s − top) / T), less the weight at the label."""
+    """cold factor · exp(s − top) + factor · exp((s − top) / T), minus lm_weight at the label."""
     row = tl.program_id(0).to(tl.int64)
     logits += row * row_of_logits
     gradient += row * row_of_gradient
@@ -244,7 +244,7 @@ def terms(
     work: Terms,
     gradient_dtype: torch.dtype | None,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """What :data:`kdlab.kernels.Compute` says, of float32 logits."""
+    """As :data:`kdlab.kernels.Compute` says, for float32 logits."""
     number, vocabulary = logits.shape
     gradient = None if gradient_dtype is None else logits.view(gradient_dtype)[:, :vocabulary]
     if number == 0:
@@ -258,7 +258,7 @@ def terms(
 
 
 def attempt(device: torch.device) -> None:
-    """Compiles and runs the smallest of the kernels; whatever stands in the way is raised."""
+    """Compile and run the smallest kernel, and raise whatever error comes of it."""
     logits, top, cold_total, total = torch.zeros(4, 1, device=device)
     with torch.cuda.device_of(logits):
         _normalise[(1,)](logits, top, cold_total, total, 1, 1, 1.0, hot=False, block=16)
@@ -305,7 +305,7 @@ def _student_alone(
     hot = teacher is not None and work.temperature != 1.0
     per_t = 1 / work.temperature
     lm = -logits.gather(-1, labels[:, None]).squeeze(-1)
-    if teacher is not None:  # what is left of the logits is the tail's
+    if teacher is not None:  # from here on, only the tail's logits are left
         ids = teacher.ids.long()
         at_ids = logits.gather(-1, ids)
         logits.scatter_(-1, ids, -torch.inf)
@@ -323,7 +323,7 @@ def _student_alone(
         kd, kd_gradient = in_pytorch.over_buckets(log_q, teacher, work.kernel, kd_grad)
         if kd_gradient is not None:
             kd_gradient = kd_gradient * (work.kd_weight * work.kd_scale * per_t)
-            # The tail's share goes to its tokens in proportion to what the student gives them.
+            # The tail's gradient is split over its tokens in proportion to their probabilities.
             factor = torch.where(total > 0, kd_gradient[:, -1] / total, 0.0)
     lm += log_cold
     if gradient is None:

@@ -1,8 +1,8 @@
 """The divergences at one token, in Triton: what :mod:`kdlab.kernels.in_triton` sums.
 
-Each is one function, named as its PyTorch kernel in :mod:`kdlab.divergences` and held to it by the
-tests. Triton has no ``expm1`` and no ``log1p``: near 0, where a divergence is a small difference of
-large numbers, polynomials take their place.
+Each divergence is one function. It has the name of its PyTorch kernel in :mod:`kdlab.divergences`,
+and the tests compare the two. Triton has no ``expm1`` and no ``log1p``: near 0, where a divergence
+is a small difference of large numbers, polynomials take their place.
 """
 
 import torch
@@ -12,12 +12,14 @@ from triton.language.extra import libdevice
 
 INTERPRETED = triton.knobs.runtime.interpret  # TRITON_INTERPRET=1: on a CPU, for tests
 NVIDIA = tl.constexpr(not INTERPRETED and torch.version.hip is None)
-NEAR = tl.constexpr(0.25)  # below it, a difference of two is summed as a series
-KNOWN, ONLINE, THEN = (tl.constexpr(i) for i in range(3))  # when Σ weighted is known
+NEAR = tl.constexpr(0.25)  # where |x| is smaller, exp(x) − 1 and log(1 + x) are series
+# When Σ weighted is found: known beforehand; with the normalisers; or then, in a pass of its own.
+KNOWN, ONLINE, THEN = (tl.constexpr(i) for i in range(3))
 
 
-# From log(p/q), p and q at one token: what it adds to the value, and `weighted`, q times the slope
-# with respect to q. The gradient to the student's scaled logits is weighted − q·Σ weighted.
+# From log(p/q), p and q at one token, each function returns what the token adds to the value, and
+# `weighted`: q times the slope with respect to q. The gradient with respect to the student's scaled
+# logits is weighted − q·Σ weighted.
 
 
 @triton.jit
@@ -94,9 +96,9 @@ def _kl(a, b, log_ratio):
 
 @triton.jit
 def _log_shares(log_ratio, weight):
-    """log(p/m) and log(q/m) for m = weight·p + (1−weight)·q, from log(p/q); 0 where that is 0.
+    """log(p/m) and log(q/m), m = weight·p + (1−weight)·q, from log(p/q); both 0 where that is 0.
 
-    From the smaller of p and q relative to the larger one, which cannot overflow.
+    They are computed from the ratio of the smaller of p and q to the larger, which cannot overflow.
     """
     gap, p_is_larger = tl.abs(log_ratio), log_ratio > 0
     of_larger = tl.where(p_is_larger, weight, 1 - weight)
@@ -107,13 +109,13 @@ def _log_shares(log_ratio, weight):
 
 @triton.jit
 def _exp(x):
-    return tl.exp2(x * 1.4426950408889634)  # one instruction, which exp is not
+    return tl.exp2(x * 1.4426950408889634)  # one instruction; exp takes more
 
 
 @triton.jit
 def _log2(x):
     if NVIDIA:
-        return libdevice.fast_log2f(x)  # one instruction, too, and exact enough far from 1
+        return libdevice.fast_log2f(x)  # one instruction, too; exact enough far from x = 1
     else:
         return tl.log2(x)
 

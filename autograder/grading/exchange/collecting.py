@@ -1,7 +1,7 @@
-"""Collecting what students handed in: whatever lies in the exchange, it stops nobody else's.
+"""Collects what students handed in; no student's folder can stop the collection of the others.
 
-Students write into the exchange themselves, so what lies there is read like any other work of a
-stranger's: no links, no pipes, nobody else's name. A course's configuration puts it in the place of
+Students write into the exchange themselves, so what lies there is not trusted: no links, no pipes,
+no folder under another student's name. A course's configuration puts `Collect` in the place of
 nbgrader's own step:
 
     c.ExchangeFactory.collect = "autograder.grading.exchange.collecting.Collect"
@@ -29,7 +29,7 @@ from autograder.grading.submissions.times import DELAY, collected_of
 from autograder.grading.wording import listed, meant
 from autograder.nbgrader_internals import ExchangeCollect, ignore_patterns
 
-MAX_NAMED = 5  # of one submission's files that are left out
+MAX_NAMED = 5  # left-out files of a submission that are named
 NEW, NEWER = "Collecting submission", "Updating submission"
 NOBODY = ""  # stands for the student of a folder that is left out
 
@@ -39,9 +39,9 @@ def hindrance(folder: Path, student: str, check_owner: bool = True) -> str:
 
     Args:
         folder: The folder.
-        student: Whose it is, by its name.
-        check_owner: Whether it must belong to the account of that name. What belongs to the one who
-            collects, or to root, is taken, too: others cannot make such a folder.
+        student: The student that the folder's name names.
+        check_owner: Whether the folder must belong to the account that is called like the student.
+            A folder of whoever collects, or of root, is taken, too: no student can make one.
     """
     try:
         there = folder.lstat()
@@ -68,8 +68,8 @@ def hindrance(folder: Path, student: str, check_owner: bool = True) -> str:
 def handed_in(folder: Path, stated: datetime) -> datetime:
     """When a folder of the exchange was handed in, in UTC.
 
-    It is the stated time, unless that had not come when the folder was written: then the disk's
-    clock counts, because whatever is handed in afterwards would seem to be older.
+    The stated time counts, unless it is more than `DELAY` after the folder was written. Then the
+    disk's clock counts; else whatever is handed in afterwards would seem to be older.
 
     Args:
         folder: The folder, which has a timestamp.txt.
@@ -80,7 +80,7 @@ def handed_in(folder: Path, stated: datetime) -> datetime:
 
 
 def came_another_way(place: Path) -> bool:
-    """Whether a collected submission is none of the exchange's: those say when they came."""
+    """Whether a submission did not come through the exchange, because it has no timestamp.txt."""
     return place.is_dir() and any(place.iterdir()) and not (place / STAMP).exists()
 
 
@@ -93,17 +93,17 @@ def _written(folder: Path) -> datetime:
 class Collect(ExchangeCollect):
     """nbgrader's step, for a room in which not everyone is careful or honest.
 
-    nbgrader's own ends with the first folder that cannot be read, after it has removed what was
-    collected of its student; it takes what bears another's name; and it follows links, which puts
-    copies of the instructor's files into a submission.
+    nbgrader's own step stops at the first folder that cannot be read, after removing what was
+    collected from that student. It takes folders under another student's name. And it follows
+    links, which puts copies of the instructor's files into a submission.
     """
 
     def ensure_root(self) -> None:
-        require_exchange(self, os.R_OK | os.X_OK)  # a snapshot will do
+        require_exchange(self, os.R_OK | os.X_OK)  # a snapshot, which nobody can write to, will do
 
     def init_src(self) -> None:
         self._left_out: list[tuple[str, datetime, str]] = []  # whose, when, and why
-        self._versions: dict[str, list[dict[str, Any]]] = {}  # of each, all that can be collected
+        self._versions: dict[str, list[dict[str, Any]]] = {}  # by student, what can be collected
         super().init_src()
         if not self.src_records and (problem := self._unknown()):
             self.fail(problem)
@@ -120,7 +120,7 @@ class Collect(ExchangeCollect):
                 self.log.error(problem)
 
     def _unknown(self) -> str:
-        """Says so where nobody has handed in because a name is misspelt; else empty."""
+        """Says that there is no such assignment or student, and which may be meant; else empty."""
         coursedir = self.coursedir
         sets = {path.name for path in Path(self.course_path, "outbound").glob("*/")}
         for folder in (coursedir.source_directory, coursedir.release_directory):
@@ -159,7 +159,7 @@ class Collect(ExchangeCollect):
         return {"username": NOBODY, "filename": name, "timestamp": datetime.min}
 
     def _overtaken(self, taken: dict[str, Any]) -> None:
-        """Says so where a version came after the one that is taken, from a clock that is behind."""
+        """Warns of a version that was written after the taken one, but states an earlier time."""
         for other in self._versions[taken["username"]]:
             if (
                 other["stated"] < taken["stated"]
@@ -222,7 +222,7 @@ class Collect(ExchangeCollect):
         return "Submission already exists, use --update to update"
 
     def _doubt(self, folder: Path, when: datetime) -> None:
-        """Says so where the disk's clock, which no student sets, knows of another time."""
+        """Warns where the stated time is far from the disk's clock, which no student sets."""
         written = _written(folder)
         if when - written > DELAY:
             self.log.warning(
@@ -240,12 +240,12 @@ class Collect(ExchangeCollect):
             )
 
     def _correct(self, place: Path, when: datetime) -> None:
-        """Writes when a collected submission was handed in; its own word on it is not kept."""
+        """Replaces the timestamp.txt of a collected submission with the time that counts."""
         (place / STAMP).unlink(missing_ok=True)
         (place / STAMP).write_text(f"{when:%Y-%m-%d %H:%M:%S.%f} UTC")
 
     def _take(self, folder: Path, place: Path) -> None:
-        """Copies a submission; an older one goes when the whole copy is there.
+        """Copies a submission; an older one is removed only when the copy is complete.
 
         Raises:
             OSError: When it cannot be copied.
@@ -276,19 +276,19 @@ class Collect(ExchangeCollect):
 def copy_plain(
     folder: Path, copy: Path, ignored: Callable[[str, list[str]], list[str]], most: int
 ) -> list[str]:
-    """Copies the regular files of a folder's owner, whoever changes the folder meanwhile.
+    """Copies the regular files of a folder's owner, safely even if the folder changes meanwhile.
 
     Args:
         folder: What is copied.
-        copy: Where to; it is made.
-        ignored: Of a folder and names in it, the names that do not count.
-        most: Bytes of all files together.
+        copy: The folder to make.
+        ignored: Takes a folder and the names in it; returns the names to skip.
+        most: Bytes that all files together may have.
 
     Returns:
         What was left out: links, pipes, what cannot be read and what belongs to another account.
 
     Raises:
-        OSError: When the folder cannot be read or holds more than that, or there is no room.
+        OSError: When the folder cannot be read or holds more than `most`, or the disk is full.
     """
     left_out, size, owner = [], 0, folder.lstat().st_uid
     unreadable: list[OSError] = []

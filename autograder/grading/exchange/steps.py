@@ -1,6 +1,6 @@
-"""Four of nbgrader's steps at the exchange: what is given arrives, what is handed in stays.
+"""Four of nbgrader's exchange steps: what is given out arrives, what is handed in is safe.
 
-A course's configuration, and a student's, put them in the place of nbgrader's own:
+The configurations of a course and of a student put them in the place of nbgrader's own:
 
     c.ExchangeFactory.release_assignment = "autograder.grading.exchange.Release"
     c.ExchangeFactory.release_feedback = "autograder.grading.exchange.ReleaseFeedback"
@@ -31,7 +31,7 @@ from autograder.nbgrader_internals import (
 )
 
 SECRET = "submission_secret.txt"
-MAX_NAMES = 20  # of notebooks in a version that was not graded
+MAX_NAMES = 20  # notebooks' names used of a version that was not graded
 MAX_SECRET = 4096  # bytes; nbgrader's has 128
 NOTHING = "Nothing was submitted:"
 SEND = "send feedback/STUDENT/{assignment}/ to the student yourself"
@@ -47,9 +47,10 @@ NO_NOTEBOOK = (
 
 
 class Release(ExchangeReleaseAssignment):
-    """nbgrader's step, done or undone, into an exchange where nobody takes away another's work.
+    """nbgrader's step, done fully or not at all; students cannot remove each other's submissions.
 
-    nbgrader removes what was released before it copies, and leaves half a copy on a full disk.
+    nbgrader's own step removes the old release before it copies, and leaves half a copy where the
+    disk is full.
     """
 
     def init_dest(self) -> None:
@@ -83,12 +84,12 @@ class Release(ExchangeReleaseAssignment):
 class ReleaseFeedback(ExchangeReleaseFeedback):
     """Releases each student's feedback, and says whose cannot be released.
 
-    A student's `fetch_feedback` looks for what bears the name of the notebook that was handed in,
+    A student's `fetch_feedback` looks for pages by the names of the notebooks that were handed in,
     so the page of a renamed notebook is released under that name too. nbgrader's own step stops at
     the first submission that lacks its secret, and the rest of the class gets nothing.
     """
 
-    only: set[str] | None = None  # whose; everyone's without
+    only: set[str] | None = None  # the students; None for everyone
 
     def ensure_root(self) -> None:
         require_exchange(self, os.R_OK | os.W_OK | os.X_OK)
@@ -130,14 +131,14 @@ class ReleaseFeedback(ExchangeReleaseFeedback):
         self.log.info("Feedback was released to %d students.", len(self.delivered))
 
     def _deliver(self, student: str, folder: Path) -> str:
-        """Releases a student's pages; returns why it could not, in a sentence."""
+        """Releases a student's pages; returns what is wrong, in a sentence, else nothing."""
         pages = sorted(folder.glob("*.html"))
         if not pages:
             return "There is no page for it; run: nbgrader generate_feedback."
         records = Records(Path(self.coursedir.root), self.coursedir.assignment_id)
         record = records.read(student)
         renamed = record.renamed if record else {}
-        addresses = []  # of each page, the secrets and the names that it is looked for under
+        addresses = []  # each page, with a secret and a name under which it is looked for
         if secret := read_secret(folder / SECRET):
             addresses += [
                 (page, secret, name)
@@ -146,7 +147,7 @@ class ReleaseFeedback(ExchangeReleaseFeedback):
             ]
         handed_in, names = self._handed_in(student)
         if record and record.state is State.QUARANTINED and handed_in:
-            # A version that was not graded looks for its page, whatever its notebooks' names.
+            # Pages of a version that was not graded are looked for by its notebooks' names.
             by_name = {page.stem: page for page in pages}
             addresses += [
                 (by_name.get(name, pages[0]), handed_in, name) for name in sorted(names)[:MAX_NAMES]
@@ -175,7 +176,7 @@ class ReleaseFeedback(ExchangeReleaseFeedback):
         return reason.format(assignment=self.coursedir.assignment_id)
 
     def _handed_in(self, student: str) -> tuple[str, set[str]]:
-        """What a student's last version looks for its pages with: its secret, its notebooks."""
+        """The secret and the notebooks' names by which a student's last version finds its pages."""
         folder = Path(
             self.coursedir.format_path(
                 self.coursedir.submitted_directory, student, self.coursedir.assignment_id
@@ -188,7 +189,7 @@ class ReleaseFeedback(ExchangeReleaseFeedback):
 
 
 def read_secret(path: Path) -> str:
-    """What a submission's page is released under; empty where there is nothing to use."""
+    """The secret that a submission's pages are released under; empty where none can be used."""
     try:
         with open_plain(path) as stream:
             raw = stream.read(MAX_SECRET + 1)
@@ -203,8 +204,8 @@ def read_secret(path: Path) -> str:
 class Fetch(ExchangeFetchAssignment):
     """nbgrader's step, with a copy that no one but its student can read.
 
-    nbgrader copies the permissions of the release, which all can read, and an editor that saves a
-    file keeps them.
+    nbgrader's own step copies the permissions of the release, which all can read, and an editor
+    that saves a file keeps them.
     """
 
     def copy_files(self) -> None:
@@ -218,8 +219,8 @@ class Fetch(ExchangeFetchAssignment):
 class Submit(ExchangeSubmit):
     """nbgrader's step, with a submission that no one but its student can write.
 
-    nbgrader opens the folder to everyone, so that instructors can remove it; whoever learns its
-    name could put something else in its place.
+    nbgrader's own step lets everyone write to the folder, so that instructors can remove it;
+    whoever learns the folder's name could replace what is in it.
     """
 
     def fail(self, msg: str) -> None:
@@ -261,11 +262,12 @@ class Submit(ExchangeSubmit):
 def require_exchange(step: ExchangeCollect | ExchangeReleaseFeedback, access: int) -> None:
     """Ends an instructor's step where the exchange cannot be used.
 
-    nbgrader's own words send everyone to their instructor, and ask to write where it only reads.
+    nbgrader's own message sends even instructors to their instructor, and its check wants to write
+    where the step only reads.
 
     Args:
         step: The step.
-        access: What it does there, as `os.access` has it.
+        access: The access that the step needs, as in `os.access`.
     """
     if not os.path.isdir(step.root):
         step.fail(

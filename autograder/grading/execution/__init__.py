@@ -1,1 +1,1 @@
-"""A class run and judged, each submission in a worker; one process writes marks and records."""
+"""Runs and judges a class: workers run submissions, one process writes marks and records."""

@@ -1,4 +1,4 @@
-"""What was graded, looked at again: judged anew from its evidence, or run anew from its seed."""
+"""Checks what was graded: judges its evidence again, or runs it again with its seed."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from autograder.spec import Check
 
 @dataclass
 class Finding:
-    """What looking again at one submission found.
+    """What an audit or a second run of one submission found.
 
     Args:
         record: The submission's record.
-        problems: Where today's result is not the recorded one, a sentence each.
+        problems: A sentence for each difference between today's result and the recorded one.
     """
 
     record: Record
@@ -38,14 +38,14 @@ class Finding:
 
 
 def audit(course: Course, assignment: str, students: Iterable[str] | None = None) -> list[Finding]:
-    """Judges recorded evidence again and compares: with the recorded verdicts and the gradebook.
+    """Judges recorded evidence again; compares with the recorded verdicts and the gradebook.
 
-    Nothing that a student wrote is run.
+    No student's code is run.
 
     Args:
         course: The course.
         assignment: The assignment.
-        students: Whose submissions; all recorded ones without.
+        students: Whose submissions are judged; None for all that have a record.
     """
     records = chosen(course, assignment, students)
     path = checks_folder(course) / f"{assignment}.py"
@@ -82,7 +82,7 @@ def audit(course: Course, assignment: str, students: Iterable[str] | None = None
 
 
 def rejudge(check: Check, result: dict[str, Any]) -> Verdict:
-    """The verdict on recorded evidence."""
+    """Judges recorded evidence; if none can be read, the recorded status stays, with no points."""
     rubric = check.rubric(check.cases(generator(result["seed"], check)))
     recorded = result["verdict"]
     texts, replaced = result["evidence"], result.get("replaced", [])
@@ -101,7 +101,7 @@ def rejudge(check: Check, result: dict[str, Any]) -> Verdict:
 
 
 def _as_recorded(rubric: Rubric, recorded: dict[str, Any]) -> Verdict:
-    """No evidence, no points: only the status and the words come from the record."""
+    """A verdict with no points, because there is no evidence; the record gives status and words."""
     return unjudged(rubric, Status(recorded["status"]), recorded["message"])
 
 
@@ -113,17 +113,17 @@ def verify(
     students: Iterable[str] | None = None,
     report: Callable[[Record, bool], None] = lambda record, now: None,
 ) -> list[Finding]:
-    """Runs recorded submissions again with their seeds and compares verdicts byte for byte.
+    """Runs recorded submissions again with their seeds, and compares each verdict in full.
 
-    The gradebook and the records stay as they are.
+    Quarantined submissions are left out. The gradebook and the records stay as they are.
 
     Args:
         course: The course.
         assignment: The assignment.
-        make_executor: Makes the workers.
-        jobs: How many of them there are.
-        students: Whose submissions; all recorded ones without.
-        report: Is told of every submission that is done.
+        make_executor: Makes the executor whose workers run submissions.
+        jobs: How many workers it has.
+        students: Whose submissions are run; None for all that have a record.
+        report: Called after each submission, with its old record and True.
     """
     findings = {
         record.student: Finding(record)
@@ -160,10 +160,10 @@ def _differences(before: Record, after: Record) -> Iterator[str]:
 
 
 def chosen(course: Course, assignment: str, students: Iterable[str] | None) -> list[Record]:
-    """The records of these students, or all.
+    """The records of these students, if they have one; all records for None.
 
     Raises:
-        LookupError: When nothing of the assignment is graded.
+        LookupError: When the assignment has no records.
     """
     records = Records(course.root, assignment)
     if not (everyone := list(records.all())):
@@ -175,7 +175,7 @@ def chosen(course: Course, assignment: str, students: Iterable[str] | None) -> l
 
 
 def fingerprint(evidence: list[str]) -> str:
-    """The size and the first digits of the SHA-256 of a cell's evidence."""
+    """The size of a cell's evidence and the first digits of its SHA-256; "none" if it has none."""
     if not evidence:
         return "none"
     raw = "".join(evidence).encode()
@@ -183,12 +183,12 @@ def fingerprint(evidence: list[str]) -> str:
 
 
 def canonical(data: Any) -> str:
-    """JSON text that is the same for the same data."""
+    """JSON text with sorted keys, so that equal data have equal texts."""
     return json.dumps(data, sort_keys=True, ensure_ascii=False)
 
 
 def describe(verdict: dict[str, Any] | None) -> str:
-    """A verdict in a few words."""
+    """A verdict's status and points in words; "nothing" for None."""
     if verdict is None:
         return "nothing"
     status = Status(verdict["status"]).in_full

@@ -1,7 +1,7 @@
-"""A class at a time: submissions run side by side, the gradebook has one writer.
+"""Grades a class: submissions run side by side, and one process writes the gradebook.
 
-Workers execute and judge; they see neither the gradebook nor each other. This process examines what
-was handed in, keeps a record of every step (`records`) and alone writes grades. Workers come
+Workers execute and judge; they see neither the gradebook nor each other. Only this process examines
+what was handed in, keeps a record of each submission (`records`) and writes grades. Workers come
 from any executor of `concurrent.futures`.
 """
 
@@ -49,8 +49,8 @@ from autograder.sandbox.pool import WarmPool
 from autograder.sandbox.walls import refuse_exposed
 
 PREFIX = "autograder-batch-"
-QUEUED = 256 * 2**20  # bytes of files that wait with them
-AHEAD = 8  # submissions that are ready for each worker, so that none waits while a pool opens
+QUEUED = 256 * 2**20  # bytes; no job is added while the files of submitted jobs have as many
+AHEAD = 8  # most submitted jobs per worker, enough that none is idle while a pool opens
 
 
 @dataclass
@@ -60,10 +60,10 @@ class Batch:
     Args:
         course: The course.
         assignment: The assignment.
-        make_executor: Makes the workers; called again when they are lost.
-        jobs: How many of them there are.
+        make_executor: Makes the executor of the workers; called again after a failure.
+        jobs: How many workers it has.
         force: Grade again what is graded already.
-        report: Is told of every submission that is done: its record, and whether it was graded now.
+        report: Called after each submission, with its record and whether it was graded now.
     """
 
     course: Course
@@ -83,7 +83,7 @@ class Batch:
         self.steps = self.course.executing()
         self.config = worker_config(self.course)
         self.checks = rules(self.course, self.assignment, self.blueprints)
-        self._sound: set[str] = set()  # what of the course has been tried
+        self._sound: set[str] = set()  # "checks" and "release", once they were tried
         self.versions, self.limits = versions(), limits(self.config)
 
     def run(self, students: Iterable[str]) -> None:
@@ -91,8 +91,9 @@ class Batch:
 
         Raises:
             Stopped: When the disk is full or the gradebook cannot be written.
-            Misconfigured: When the course's folders belong to another account.
-            RuntimeError: When another process grades the same assignment.
+            Misconfigured: When the course is at fault: for example, its folders belong to another
+                account, or its checks or a plug-in fail.
+            RuntimeError: When another process grades the assignment or makes its feedback.
         """
         self.course.require_writable(self.assignment)
         require_due_date(self.course, self.assignment)
@@ -107,7 +108,7 @@ class Batch:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """Opens a folder for copies and, where submissions are judged, the pool of kernels."""
+        """Opens a folder for copies and, if submissions are judged in a sandbox, a warm pool."""
         with ExitStack() as stack:
             self.scratch = stack.enter_context(scratch_folder())
             if any(issubclass(step, Judge) for step in self.steps):
@@ -121,13 +122,13 @@ class Batch:
                     pool = WarmPool.from_config(self.config, self.withheld, within=self.scratch)
                     stack.enter_context(pool)
                     self.pool = str(pool.directory)
-                share_imports(checks)  # while the pool does the same
+                share_imports(checks)  # meanwhile, the pool's process loads its modules
             yield
 
     def executed(
         self, students: Iterable[str]
     ) -> Iterator[tuple[str, Executed | BaseException, Record | None]]:
-        """Runs what needs to run, and yields it as it comes; Unfit and no record where none can."""
+        """Runs what needs to run; yields student, result or error, and record (None if not run)."""
         waiting = deque(students)
         executor = self.make_executor()
         running: dict[Future, tuple[Job, Record]] = {}
@@ -143,7 +144,7 @@ class Batch:
                         continue
                     if task:
                         running[executor.submit(execute, task[0])] = task
-                    # What is finished goes first: it is safe once it is recorded.
+                    # Finished results come first, because only recorded ones are safe.
                     if any(future.done() for future in running):
                         break
                 done = wait(running, return_when=FIRST_COMPLETED).done if running else ()
@@ -156,7 +157,8 @@ class Batch:
                     if not isinstance(error, BrokenExecutor):
                         yield job.student, self._again(job, error), record
                         continue
-                    # A worker died and took the others along. Each was perhaps its end: alone.
+                    # A worker died, and the executor broke. Any of these jobs may be the cause, so
+                    # each runs alone.
                     suspects = [(job, record), *running.values()]
                     running.clear()
                     executor.shutdown()
@@ -175,7 +177,7 @@ class Batch:
         return not running or (len(running) < AHEAD * self.jobs and queued < QUEUED)
 
     def _again(self, job: Job, error: BaseException) -> Executed | BaseException:
-        """Runs what failed once more with a pool of its own: the shared one may be the reason."""
+        """Runs a failed job once more, without the shared pool, which may be why it failed."""
         if is_full(error):
             return error
         return self._alone(replace(job, pool=None))
@@ -188,17 +190,17 @@ class Batch:
             result = Unfit("The process that graded it died.")
         except Exception as error:
             result = error
-        except BaseException:  # whoever interrupts it does not wait for its end
+        except BaseException:  # an interrupt does not wait for the worker
             executor.shutdown(wait=False)
             raise
         executor.shutdown()
         return result
 
     def _prepare(self, student: str, executor: Executor) -> tuple[Job, Record] | None:
-        """Takes a submission in; what needs no execution is finished on the spot.
+        """Takes a submission in; one that need not run is finished here, and None is returned.
 
         Raises:
-            Unfit: When it cannot be graded.
+            Unfit: When the submission cannot be graded.
         """
         old = self.records.read(student)
         where, room = (self.course, self.assignment, student), self.limits["scratch"]
@@ -217,7 +219,7 @@ class Batch:
         return self._job(taken, record), record
 
     def _rehearse_checks(self, executor: Executor) -> None:
-        """Tries the checks once, where submissions run, before the first of them."""
+        """Tries the checks once, in a worker, before the first submission runs."""
         if "checks" in self._sound or not any(issubclass(step, Judge) for step in self.steps):
             return
         self._sound.add("checks")
@@ -231,10 +233,10 @@ class Batch:
             raise Misconfigured(problem)
 
     def _try_release(self) -> None:
-        """Runs the untouched release: where that fails too, no student is at fault.
+        """Runs the untouched release, once; if that fails too, no student is at fault.
 
         Raises:
-            Misconfigured: When it cannot be run either.
+            Misconfigured: When the release cannot be run either.
         """
         released = self.course.folder("release", ".", self.assignment)
         if "release" in self._sound or not released.is_dir():
@@ -254,7 +256,7 @@ class Batch:
         self._sound.add("release")
 
     def _settle(self, old: Record) -> None:
-        """Gives the gradebook the verdicts that are known, if it lacks them."""
+        """Writes the verdicts of an old record into the gradebook, if they are not there."""
         known = old.state is State.QUARANTINED or (
             old.state is State.RECORDED and self._is_recorded(old)
         )
@@ -283,7 +285,7 @@ class Batch:
             examined.digest,
             repairs=examined.repairs,
             renamed=examined.renamed,
-            seed=old.seed if same else drawn,  # the same submission, the same cases
+            seed=old.seed if same else drawn,  # the same submission gets the same cases
             checks=self.checks,
             versions=self.versions,
             limits=self.limits,
@@ -366,9 +368,9 @@ class Batch:
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder for all that a batch leaves; what an earlier one that was killed left is removed.
+    """Makes a batch's temporary folder, and removes the folders of batches that were killed.
 
-    It lies in /tmp, whatever TMPDIR is, because a socket's path may have 107 characters.
+    It lies in /tmp, whatever TMPDIR is, because a socket's path has at most 107 characters.
     """
     for old in Path("/tmp").glob(f"{PREFIX}*/lock"):
         with suppress(OSError), old.open() as lock:
@@ -377,25 +379,25 @@ def scratch_folder() -> Iterator[Path]:
     temporary = TemporaryDirectory(prefix=PREFIX, dir="/tmp", ignore_cleanup_errors=True)
     with temporary as folder, Path(folder, "fresh").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        Path(folder, "fresh").rename(Path(folder, "lock"))  # nobody sees it without its owner
+        Path(folder, "fresh").rename(Path(folder, "lock"))  # it has this name only once it is held
         yield Path(folder)
 
 
 def worker_config(course: Course) -> Config:
-    """The course's configuration with paths that hold in any folder."""
+    """The course's configuration, with an absolute path to the folder of checks."""
     config = Config(course.config)
     config.Judge.checks_directory = str(checks_folder(course))
     return config
 
 
 def versions() -> dict[str, str]:
-    """The versions of what takes part in a verdict."""
+    """The versions of Python and of the packages that take part in a verdict."""
     names = ("torch", "numpy", "nbgrader", "nbclient", "ipykernel")
     return {"python": platform.python_version()} | {name: version(name) for name in names}
 
 
 def limits(config: Config) -> dict[str, Any]:
-    """The options that executing submissions are bound by."""
+    """The limits under which submissions are executed, by name."""
     judge = Judge(config=Config(config))
     kept = ("timeout", "notebook_timeout", "output_mb")
     sandbox = Sandbox(config=Config(config))

@@ -1,4 +1,4 @@
-"""nbgrader's autograde on one submission: up to its execution, and from there on."""
+"""nbgrader's autograde on one submission: its steps before the execution, and those after it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sanitise(
 
     Args:
         course: The course.
-        submitted: A folder with the layout of the course's `submitted`.
+        submitted: A folder with the layout of the course's `submitted` folder.
         assignment: The assignment.
         student: The student.
 
@@ -41,25 +41,26 @@ def record(
 ) -> None:
     """Writes a submission's grades and its autograded folder, as `nbgrader autograde` does.
 
-    To do it again changes nothing, so a call that was cut off is simply repeated.
+    A second call changes nothing, so a call that was cut off is simply repeated. The submission's
+    feedback pages are removed.
 
     Args:
         course: The course.
-        submitted: A folder with the layout of the course's `submitted`.
+        submitted: A folder with the layout of the course's `submitted` folder.
         assignment: The assignment.
         student: The student.
         executed: The notebooks after the steps of `Course.executing`, by name.
     """
     with one_engine():
         _Record(course, submitted, assignment, student, executed).start()
-    # A page that says less than the gradebook is worse than none.
+    # A feedback page that is older than the gradebook is worse than none.
     pages = course.folder("feedback", student, assignment)
     if pages.is_dir():
         shutil.rmtree(pages)
 
 
 class _Autograde(Chosen, Autograde):
-    """nbgrader's converter on one submission that lies in a folder of ours."""
+    """nbgrader's converter, for one submission that lies in a temporary folder."""
 
     def __init__(self, course: Course, submitted: Path, assignment: str, student: str) -> None:
         super().__init__(
@@ -78,7 +79,7 @@ class _Autograde(Chosen, Autograde):
     ) -> NotebookNode:
         """Passes a notebook through preprocessors.
 
-        nbconvert's exporter does the same, and copies and checks the notebook between all of them.
+        nbconvert's exporter would also copy the notebook first, and check it after each step.
         """
         for step in classes(steps):
             notebook, resources = step(parent=self)(notebook, resources)

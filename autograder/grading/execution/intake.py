@@ -1,4 +1,4 @@
-"""How a submission is taken in: what `grade` runs, and what `doctor` says that it will run."""
+"""Takes a submission in: `grade` runs the result, and `doctor` reports on it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Taken:
     """A submission that is ready to be run.
 
     Args:
-        examined: What was read and put right.
+        examined: The submission's digest, its repairs and its other files.
         notebooks: The sanitised notebooks' text, by name.
     """
 
@@ -46,19 +46,19 @@ def take_in(
     scratch: Path,
     room: int,
 ) -> Taken:
-    """Examines a submission, and passes it through nbgrader's sanitising steps.
+    """Examines a copy of a submission, and passes it through nbgrader's sanitising steps.
 
     Args:
         course: The course.
         assignment: The assignment.
         student: The student.
         blueprints: The assignment's notebooks, by name.
-        scratch: A folder of ours; the copy lies in it as in the course's `submitted`.
-        room: Bytes of files that a notebook may find beside it.
+        scratch: A temporary folder; the copy goes to `<student>/<assignment>` in it.
+        room: Bytes of scratch space, as in `examine`.
 
     Raises:
-        Unfit: When it cannot be graded, whatever the reason.
-        Stopped: When no submission could be, because the disk is full or the gradebook is gone.
+        Unfit: When the submission cannot be graded, whatever the reason.
+        Stopped: When none could be taken in: the disk is full or the gradebook cannot be used.
     """
     examined = Examined("")
     submission = course.folder("submitted", student, assignment)
@@ -88,13 +88,13 @@ def take_in(
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether an error says that there is no room left on a disk."""
+    """Whether an error says that a disk, or the account's quota of it, is full."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
 def disk() -> Iterator[None]:
-    """Turns what would befall every submission into the end of the batch."""
+    """Raises `Stopped` for a full disk or an unusable gradebook, which stop every submission."""
     try:
         yield
     except Exception as error:

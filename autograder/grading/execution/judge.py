@@ -1,4 +1,4 @@
-"""The step that runs a submission, in nbgrader's pipeline in the place of Execute."""
+"""The step that runs a submission; it takes the place of Execute in nbgrader's pipeline."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ from autograder.sandbox.walls import refuse_exposed
 from autograder.sandbox.wire import PATIENCE, TooMuch
 from autograder.spec import Check
 
-LATE = 60  # seconds; the last output of a cell may come late on a busy machine
-STOPPING = 3  # seconds that a cell has to end at the least when it is interrupted
+LATE = 60  # seconds to wait for a cell's last output, which may come late on a busy machine
+STOPPING = 3  # least seconds that an interrupted cell has to end
 ASKING = '__import__("autograder.kernel.asking", fromlist=["check"])'
 
 
 class Judge(Execute):
     """Runs a submission, and judges outside the kernel what its graded cells return.
 
-    Each graded cell is sent with a question: public, hidden and random inputs and a nonce. Only the
-    evidence that the cell itself publishes, for this nonce, is judged; it is taken when it arrives.
-    The cell's outputs are then replaced by one result whose text is the points, which is what
-    nbgrader records.
+    Each graded cell is sent with a question: public, hidden and random inputs and a nonce. Only
+    evidence that arrives as output of that cell and has this nonce is judged. When the whole
+    notebook has run, the cell's outputs are replaced by one result whose text is the points, which
+    is what nbgrader records.
 
     The kernel runs in `autograder.sandbox`, without the modules that the checks file names in
-    WITHHELD. What it sends has passed `autograder.judging.messages`; a kernel that sends too much
-    at once is ended.
+    WITHHELD. Its messages pass through `autograder.judging.messages`; a kernel that sends too much
+    at once is killed.
     """
 
     checks_directory = Unicode(
@@ -74,7 +74,7 @@ class Judge(Execute):
     shutdown_kernel = "immediate"
     record_timing = False
     store_widget_state = False
-    skip_cells_with_tag = ""  # nothing is skipped: a tag is the student's to set
+    skip_cells_with_tag = ""  # nothing is skipped, because students can set tags
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("kernel_manager_class", SandboxKernelManager)
@@ -83,7 +83,7 @@ class Judge(Execute):
     def create_kernel_manager(self) -> Any:
         manager = super().create_kernel_manager()
         manager.withheld = self._withheld
-        self._manager = manager  # it is asked when the kernel is gone
+        self._manager = manager  # `preprocess` reads its provisioner when the kernel is gone
         return manager
 
     def preprocess(
@@ -102,7 +102,7 @@ class Judge(Execute):
         self._deadline: float | None = None
         nb, resources = super().preprocess(nb, resources)
         resources["memory"] = getattr(self._manager.provisioner, "memory", None)
-        # Only now that the kernel is gone are the results put in.
+        # Results are written only now that the kernel is gone.
         for index, cell in enumerate(nb.cells):
             if is_judged(cell):
                 cell.outputs = [self._result(cell, *self._verdicts[index])]
@@ -140,12 +140,13 @@ class Judge(Execute):
         """Runs a cell.
 
         Returns:
-            How it ended and in what words, if the cell or the kernel did not survive; else None.
+            The status and a sentence for it, if the cell did not run to its end; None if it did,
+            or if it only raised an error.
         """
         if cell.cell_type != "code":
             return None
         cell.outputs = []
-        if self._deadline is None:  # the kernel is there; its start costs nobody time
+        if self._deadline is None:  # from the first cell on, so a kernel's start does not count
             self._deadline = time.monotonic() + self.notebook_timeout
         self._left = self._deadline - time.monotonic()
         if self._left < (super()._get_timeout(cell) or math.inf):
@@ -200,12 +201,13 @@ class Judge(Execute):
         return min(super()._get_timeout(cell) or left, left)
 
     def _waited(self) -> float:
-        """Seconds that the kernel has waited for a processor, which no limit counts."""
+        """Seconds that the kernel has waited for a processor, which timeouts do not count."""
         return run_sync(self.kc.waited)() if self.kc.waited else 0.0
 
     async def _async_handle_timeout(self, timeout: int, cell: NotebookNode | None = None) -> Any:
         self._late = True
-        # An interrupted cell has as long to end as it had to run; then no other cell runs.
+        # An interrupted cell has as long to end as it had to run, but at least STOPPING and at most
+        # LATE seconds. If it does not end, no further cell runs.
         self.iopub_timeout = min(LATE, max(STOPPING, timeout))
         return await super()._async_handle_timeout(timeout, cell)
 
@@ -221,13 +223,13 @@ class Judge(Execute):
         super().on_cell_executed(**kwargs)
 
     def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> Any:
-        """Takes evidence when it comes, and other outputs while there is room for them."""
+        """Keeps a graded cell's evidence, and other outputs while there is room for them."""
         content = msg["content"]
         if msg["msg_type"] == "status":
             return super().process_message(msg, cell, cell_index)
         evidence = content.get("data", {}).pop(MIME, None)
         if evidence is not None and is_judged(cell):
-            if len(self._evidence) < 2:  # two are one too many
+            if len(self._evidence) < 2:  # a second one is enough to refuse both
                 self._evidence.append(evidence)
             return None
         self._room -= weight(content)
@@ -243,7 +245,7 @@ class Judge(Execute):
         replaced: list[str],
         index: int,
     ) -> tuple[Verdict, list[str]]:
-        """The verdict, and the evidence that it rests on."""
+        """The verdict, and the evidence behind it: one text or none."""
         if status is not None:
             return unjudged(rubric, *status), []
         if not self._evidence:
@@ -293,23 +295,23 @@ class Judge(Execute):
 
 
 def weight(content: dict[str, Any]) -> int:
-    """About how many bytes a checked message's content takes up."""
+    """Roughly the bytes that the content of a checked message takes up."""
     lines = [*content.values(), *content.get("data", {}).values(), *content.get("traceback", ())]
     return 1000 + sum(len(line) for line in lines if isinstance(line, str))
 
 
 def asked(source: str, check: Check, cases: list, nonce: str, replaced: list[str]) -> str:
-    """A graded cell's source as it is sent: with the question before it, and a `check` of ours.
+    """A graded cell's source as it is sent: the question first, and `check` replaced by ours.
 
-    It sets no name in the notebook's namespace and needs none there, so that whatever a student
-    calls by these names stays what it is. It holds inputs, and answers of none but the tasks in
-    `replaced`, which are judged already.
+    What is added sets no name in the notebook's namespace and needs none there, so students may use
+    any name. It holds inputs, and right answers only to the tasks in `replaced`, which are judged
+    already. In a cell that is not plain Python, `check` stays the notebook's own.
     """
     data = {"check": check.name, "nonce": nonce, "right": right_versions(check, replaced)}
     text = json.dumps(data | question(check, cases))
     try:
         tree = _OurCheck().visit(ast.parse(source))
-    except SyntaxError:  # a magic; then the notebook's own `check` has to do
+    except SyntaxError:  # such as a magic; the notebook's own `check` is used
         return f"{ASKING}.ask({text!r})\n{source}"
     return f"{ASKING}.ask({text!r})\n{ast.unparse(tree)}"
 

@@ -1,7 +1,7 @@
-"""The course's own part, tried before any submission: what is wrong with it is no student's fault.
+"""Before any submission, tries what the course itself provides, so that no student is blamed.
 
-A misspelt option, a plug-in that is none, checks that raise, a weight that differs from the
-notebook's: each would befall every submission, and each is said here once, in a sentence.
+Examples are a misspelt option, a plug-in that does not work, checks that raise, and a weight that
+differs from the notebook's. Each would fail every submission; here it is reported once.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ def rehearse(course: Course) -> None:
 
 
 def before_autograde(assignment: str, **_: Any) -> None:
-    """The same for nbgrader's own command, once; nbgrader's hook before each submission.
+    """nbgrader's hook before it grades a submission: tries the course, once per assignment.
 
     Raises:
-        SystemExit: With a sentence, where each submission would fail with a traceback.
+        SystemExit: With a sentence, where every submission would fail with a traceback.
     """
     _try_once(str(Path.cwd()), assignment)
 
@@ -78,7 +78,7 @@ def _try_once(root: str, assignment: str) -> None:
 
 
 def _make(kind: type[Configurable], config: Config) -> Any:
-    """An object of a configured class, once its options are known and allowed."""
+    """Makes an object of a configured class, or raises `Misconfigured` for a wrong option."""
     for name in config.get(kind.__name__, ()):
         known = kind.class_trait_names(config=True)
         if name not in known:
@@ -87,15 +87,15 @@ def _make(kind: type[Configurable], config: Config) -> Any:
             )
     try:
         return kind(config=Config(config))
-    except Exception as error:  # of a value, or of a module that it names
+    except Exception as error:  # from an option's value, or from a module that it names
         raise Misconfigured(f"{CONFIGURATION}: {kind.__name__}: {words(error)}") from None
 
 
 def readable(path: Path) -> None:
-    """Makes sure that there are checks, and that they are Python.
+    """Makes sure that a file of checks exists and is Python.
 
     Raises:
-        Misconfigured: When not.
+        Misconfigured: When it does not exist or cannot be parsed.
     """
     try:
         ast.parse(path.read_text(encoding="utf-8"), str(path.resolve()))
@@ -109,23 +109,24 @@ def readable(path: Path) -> None:
 
 
 def rehearse_checks(path: Path, points: Mapping[str, float] | None, released: bool = False) -> str:
-    """Loads an assignment's checks and works out what each case of a graded cell should come to.
+    """Loads an assignment's checks, and computes the right outcome of each case of a graded cell.
 
-    Runs where submissions run: whatever is missing there is found there.
+    A batch calls it in a worker, where submissions run, to find what is missing there.
 
     Args:
         path: The file of checks.
-        points: The points of each graded cell, by name; None tries every check.
-        released: Try what ships with the notebook as well; grading has no use for it.
+        points: The points of each graded cell, by name; only these checks are tried. None tries
+            every check.
+        released: Also try the public data that ship with the notebook; grading does not need them.
 
     Returns:
-        What is wrong, in a sentence; an empty text when nothing is.
+        The first problem, in a sentence; an empty text when there is none.
     """
     try:
         checks = load_checks(path)
     except FileNotFoundError as error:
         return str(error)
-    except KeyboardInterrupt:  # by a person
+    except KeyboardInterrupt:  # a person stopped it
         raise
     except BaseException as error:
         return f"{path.name} cannot be loaded: {_where(error, path)}"
@@ -159,7 +160,7 @@ def rehearse_checks(path: Path, points: Mapping[str, float] | None, released: bo
 
 
 def _where(error: BaseException, path: Path) -> str:
-    """An error with the line of the checks that it came from."""
+    """An error in words, after the line of the checks that it came from, if there is one."""
     lines = [
         frame.lineno
         for frame in traceback.extract_tb(error.__traceback__)
@@ -171,7 +172,7 @@ def _where(error: BaseException, path: Path) -> str:
 
 
 def is_of_plugin(error: BaseException, course: Course) -> bool:
-    """Whether an error came out of a step that the course itself has brought along."""
+    """Whether an error came from a plug-in or step of the course's own."""
     ours = {"nbgrader", "autograder", "nbconvert"}
     files: set[str] = set()
     plugin = AssignLatePenalties(config=Config(course.config)).plugin_class
@@ -192,14 +193,15 @@ def judged_points(blueprints: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-keep_release()  # nbgrader loads this module for its hook, before it starts
+keep_release()  # here, because nbgrader loads this module for its hooks before it starts
 
 
 def _same_cells(course: Course, assignment: str, marked: set[str]) -> None:
-    """Compares the names of a notebook's cells with those that submissions were graded by.
+    """Compares the names of an assignment's marked cells with those in the gradebook.
 
     Raises:
-        Misconfigured: Where they differ, for nbgrader cannot change them then.
+        Misconfigured: When they differ and a submission has marks: then nbgrader keeps the cells.
+            Not raised where IncludeHeaderFooter is configured.
     """
     with opened(course) as gradebook:
         try:
@@ -221,7 +223,7 @@ def _same_cells(course: Course, assignment: str, marked: set[str]) -> None:
 
 @contextmanager
 def opened(course: Course) -> Iterator[Gradebook]:
-    """The gradebook, for a command of nbgrader's own, which would show a traceback.
+    """The gradebook, for nbgrader's own commands, which would show a traceback for its errors.
 
     Raises:
         Misconfigured: When it cannot be used.
@@ -234,10 +236,10 @@ def opened(course: Course) -> Iterator[Gradebook]:
 
 
 def before_release(assignment: str, notebooks: Iterable[str], **_: Any) -> None:
-    """Compares a source notebook with its checks; nbgrader's hook before it generates.
+    """nbgrader's hook before it generates an assignment: compares the notebooks with the checks.
 
     Raises:
-        SystemExit: With a sentence, where nbgrader would show a traceback.
+        SystemExit: With the first problem, in a sentence.
     """
     course = Course(Path.cwd())
     points: dict[str, float] = {}
@@ -258,7 +260,8 @@ def before_release(assignment: str, notebooks: Iterable[str], **_: Any) -> None:
     except Misconfigured as error:
         raise SystemExit(f"{assignment} was not generated. {error}") from None
     path = checks_folder(course) / f"{assignment}.py"
-    # Before the checks load torch, whose threads wait for each other on a busy machine.
+    # This must be set before the checks load torch, whose threads wait for each other on a busy
+    # machine.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if problem := rehearse_checks(path, points, released=True):
         raise SystemExit(f"{assignment} was not generated. {problem}")

@@ -1,6 +1,6 @@
-"""The processes that execute and judge submissions, and what they are told of each.
+"""The workers: processes that execute and judge submissions, each from a `Job`.
 
-A worker sees neither the gradebook nor another worker. It may be on another machine.
+A worker sees neither the gradebook nor another worker. It may run on another machine.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from autograder.sandbox.options import Sandbox, bubblewrap
 from autograder.sandbox.pool import POOL, WarmPool
 
 PR_SET_PDEATHSIG = 1
-# Debian 12's Python waits for ever for a worker that died while a call was written to it: gh-94777.
+# Before Python 3.11.5 (Debian 12 has an older one), an executor waits for ever for a worker that
+# died while a call was written to it: gh-94777.
 WAITS_FOR_THE_DEAD = sys.version_info < (3, 11, 5)
 
 
@@ -50,10 +51,10 @@ class Job:
         files: What else was handed in, by name.
         steps: The preprocessors to run, in their order.
         config: The course's configuration.
-        seed: Of the random cases.
+        seed: Seed of the random cases.
         withheld: Modules that the notebooks must not import.
-        pool: The folder of a warm pool; where there is none of that name, a worker opens its own.
-        scratch: The batch's own folder, for all that a worker leaves; None on another machine.
+        pool: The folder of a warm pool; if it is None or does not exist, a worker opens its own.
+        scratch: The batch's temporary folder; a worker uses it if it exists on its machine.
     """
 
     assignment: str
@@ -69,23 +70,23 @@ class Job:
 
     @property
     def folder(self) -> str | None:
-        """Where temporary folders are made: in the batch's, which it removes, if it is here."""
+        """The batch's temporary folder, for a worker's own; None if it is not on this machine."""
         return self.scratch if self.scratch and Path(self.scratch).is_dir() else None
 
     @property
     def size(self) -> int:
-        """Bytes of its files."""
+        """Total size of `files`, in bytes."""
         return sum(map(len, self.files.values()))
 
 
 @dataclass(frozen=True)
 class Executed:
-    """What came of a job.
+    """The result of a job.
 
     Args:
         notebooks: The executed and judged notebooks' text, by name.
-        seconds: How long it took.
-        memory: Bytes that the largest process of a notebook had at its peak, if it is known.
+        seconds: How long the job took.
+        memory: Peak memory of the largest process of any notebook, in bytes; None if unknown.
     """
 
     notebooks: dict[str, str]
@@ -94,7 +95,7 @@ class Executed:
 
 
 def execute(job: Job) -> Executed:
-    """Executes and judges a submission in a folder of its own; runs in a worker."""
+    """Executes and judges a submission in a temporary folder; this runs in a worker."""
     began = time.monotonic()
     get_logger().setLevel(logging.ERROR)
     _warm(job)
@@ -117,7 +118,7 @@ def execute(job: Job) -> Executed:
                 },
             }
             for step in job.steps:
-                # One submission, one seed: the record is all that is needed to repeat it.
+                # All notebooks have the submission's seed, so its record suffices to repeat it.
                 options = {"seed": job.seed} if issubclass(step, Judge) else {}
                 worker = step(config=Config(job.config), **options)
                 worker.enabled = True
@@ -132,7 +133,7 @@ _opening = Lock()
 
 
 def _warm(job: Job) -> None:
-    """Sees to it that kernels come from a warm pool, the batch's or one of this worker's own."""
+    """Makes sandboxed kernels come from a warm pool: the batch's, or else this worker's own."""
     global _own
     if job.pool and Path(job.pool).is_dir():
         os.environ[POOL] = job.pool
@@ -156,7 +157,7 @@ def sandboxed(config: Config) -> bool:
     """Whether notebooks run in bubblewrap.
 
     Raises:
-        SandboxMissing: When they must and it is not installed.
+        SandboxMissing: When they must, and bubblewrap is not installed or does not work.
     """
     if Sandbox(config=Config(config)).allow_unsandboxed and shutil.which("bwrap") is None:
         return False
@@ -164,33 +165,33 @@ def sandboxed(config: Config) -> bool:
 
 
 def share_imports(checks: Path) -> None:
-    """Imports what an assignment's checks import, so that forked workers need not, each anew."""
+    """Imports what an assignment's checks import, so that forked workers have it already."""
     names = []
     for node in ast.parse(checks.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.append(node.module)
-    gc.disable()  # nothing of it is garbage, and to find that out takes a while
+    gc.disable()  # imports leave no garbage, and searching for it is slow
     for name in names:
-        with suppress(ImportError):  # whoever loads the checks says what is missing
+        with suppress(ImportError):  # loading the checks reports what is missing
             importlib.import_module(name)
-    gc.freeze()  # nor do workers look through it, and copy its pages by that
+    gc.freeze()  # so that workers' collections do not touch, and so copy, these pages
     gc.enable()
 
 
 class Pool(ProcessPoolExecutor):
-    """Worker processes that are ended where nobody waits for them, whatever they are doing.
+    """Worker processes that `shutdown(wait=False)` kills, whatever they are doing.
 
-    Without that, the interpreter waits at its end until each has done its work, and a second Ctrl-C
-    may leave it waiting for ever.
+    The standard library's pool lets them finish: the interpreter waits for that at its end, and a
+    second Ctrl-C may leave it waiting for ever.
     """
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         workers, calls = list((self._processes or {}).values()), self._call_queue
         if WAITS_FOR_THE_DEAD and calls and (self._broken or not wait):
-            calls._reader.close()  # then the thread that writes them ends, as in newer versions
-        super().shutdown(wait=wait, cancel_futures=cancel_futures)  # forgets both
+            calls._reader.close()  # so the thread that writes calls ends, as in newer versions
+        super().shutdown(wait=wait, cancel_futures=cancel_futures)  # sets both to None
         for worker in workers if not wait else ():
             worker.kill()
 
@@ -198,24 +199,24 @@ class Pool(ProcessPoolExecutor):
 def process_pool(jobs: int) -> Executor:
     """Worker processes on this machine, forked from this one, which has loaded all they need.
 
-    Elsewhere than on Linux they start anew: Apple's libraries may crash in a forked process.
+    On other systems than Linux they are spawned: Apple's libraries may crash in a forked process.
     """
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     return Pool(jobs, mp_context=context, initializer=_become_worker)
 
 
 def _become_worker() -> None:
-    # One processor a worker; and OpenMP's threads do not survive a fork.
+    # Each worker has one processor; besides, OpenMP's threads do not survive a fork.
     os.environ["OMP_NUM_THREADS"] = "1"
     if torch := sys.modules.get("torch"):  # the checks' module has imported it
         torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers itself
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C, the parent stops its workers
     if hasattr(ctypes.CDLL(None), "prctl"):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def cpu_jobs() -> int:
-    """How many workers this machine has processors for."""
-    if hasattr(os, "sched_getaffinity"):  # those that this process may use
+    """The number of processors that this process may use, at least 1."""
+    if hasattr(os, "sched_getaffinity"):  # not all of the machine's may be allowed
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1

@@ -1,1 +1,1 @@
-"""What students get back, and pages in which nothing of theirs runs."""
+"""What students get back, and pages in which nothing runs that a student wrote."""

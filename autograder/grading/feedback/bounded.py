@@ -1,7 +1,7 @@
-"""Filters of pages: a text of a student's is laid out in a time that grows with its length alone.
+"""Filters for pages that lay out a student's text in a time bounded by the text's length.
 
-nbconvert's own filters take hours for some texts of a megabyte; one page would then hold up
-formgrader, or the feedback of all. Beyond a bound a text is shown as it is. A course's
+nbconvert's own filters take hours for some texts of a megabyte; a single page would then hold up
+formgrader, or everybody's feedback. Beyond a limit, a text is shown without colours. A course's
 configuration names these filters:
 
     c.HTMLExporter.filters = {
@@ -19,7 +19,7 @@ from typing import Any
 from nbconvert.filters import ansi, highlight
 
 MAX_COLOURED = 50_000  # characters of a cell
-MAX_ESCAPES = 1_000  # of a terminal, in an output
+MAX_ESCAPES = 1_000  # terminal escapes in an output
 
 _highlighted = highlight.Highlight2HTML(pygments_lexer="python")
 
@@ -27,7 +27,8 @@ _highlighted = highlight.Highlight2HTML(pygments_lexer="python")
 def highlight_code(source: str, language: str | None = None, metadata: Any = None) -> str:
     """nbconvert's filter of that name, for Python; a long cell has no colours.
 
-    Its rules read all blank lines anew at each one that has spaces, so those lose them.
+    Lines lose their trailing white space: at each blank line with spaces, nbconvert's rules would
+    read all blank lines again.
     """
     tidy = "\n".join(map(str.rstrip, source.split("\n")))
     if len(tidy) > MAX_COLOURED:
@@ -36,11 +37,11 @@ def highlight_code(source: str, language: str | None = None, metadata: Any = Non
 
 
 def ansi2html(text: str) -> str:
-    """nbconvert's filter of that name, which copies a text at each escape; without, if many."""
+    """nbconvert's filter of that name, which copies a text at each escape; too many are removed."""
     many = text.count("\x1b") > MAX_ESCAPES
     return ansi.ansi2html(ansi.strip_ansi(text) if many else text)
 
 
 def strip_files_prefix(text: str) -> str:
-    """In the place of nbconvert's filter of that name, for notebooks of before 2014: nothing."""
+    """Returns the text unchanged; nbconvert's filter of that name is for notebooks before 2014."""
     return text

@@ -1,8 +1,8 @@
-"""The rest of a round: feedback made anew where marks have changed, and given to each student.
+"""Feedback: made anew where marks have changed, and given to each student.
 
 nbgrader makes a page once and then skips it, so that a student goes on reading marks that a regrade
-or a person has changed since. Here each page remembers what it shows, and is made anew when the
-gradebook says something else.
+or a person has changed since. Here the hash of what a student's pages show is kept beside them, and
+they are made anew when it changes.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ from autograder.nbgrader_internals import (
     parse_utc,
 )
 
-SHOWN = ".shown"  # beside a page: what it shows
-# Whose words a page has.
+SHOWN = ".shown"  # a file beside the pages: the hash of what they show
+# Modules that shape a page; pages are made anew when one of these files changes.
 MAKERS = ("overview.py", "verdicts.py", "formulas.py", "bounded.py", "../../judging/verdict.py")
 
 
@@ -50,10 +50,10 @@ class Delivery:
 
     Args:
         student: The student.
-        made: Whether the page was made now; else it was up to date, or could not be.
-        released: Whether it lies in the exchange.
-        lms: Whether it goes back to Moodle or Canvas, where the submission came from.
-        problem: Why there is none for the student, in a sentence.
+        made: Whether the page was made now; else it was up to date, or could not be made.
+        released: Whether the feedback was released to the exchange now.
+        lms: Whether the feedback goes back to Moodle or Canvas, where the submission came from.
+        problem: Why the student gets no feedback, in a sentence; empty where there is none.
         notes: What else an instructor should know, a sentence each.
     """
 
@@ -73,13 +73,14 @@ def deliver(
     Args:
         course: The course.
         assignment: The assignment.
-        students: Whose; everyone's without.
-        release: Whether it goes to the exchange.
+        students: The students; None for everyone.
+        release: Whether the feedback goes to the exchange.
 
     Raises:
         LookupError: When the gradebook does not have the assignment.
-        Misconfigured: When the exchange cannot be used, or folders belong to another account.
-        RuntimeError: When it is being graded.
+        Misconfigured: When the exchange cannot be used, penalties cannot be computed, or folders
+            cannot be written.
+        RuntimeError: When another process grades the assignment or makes its feedback.
     """
     blueprints = course.blueprints(assignment)
     course.require_writable(assignment)
@@ -174,7 +175,7 @@ def _graded(course: Course, assignment: str, student: str, record: Record | None
 def _say_aside(
     course: Course, assignment: str, record: Record, blueprints: Mapping[str, Blueprint]
 ) -> bool:
-    """Makes the page of a submission that has no grade; returns whether it was another one."""
+    """Makes the pages of a submission that has no grade; returns whether one has changed."""
     folder = course.folder("feedback", record.student, assignment)
     folder.mkdir(parents=True, exist_ok=True)
     made = False
@@ -187,7 +188,7 @@ def _say_aside(
 
 
 def _shown(course: Course, assignment: str, student: str) -> str:
-    """What a student's page says that it shows."""
+    """The saved hash of a student's pages, or empty."""
     folder = course.folder("feedback", student, assignment)
     there = {page.stem for page in folder.glob("*.html")}
     graded = course.folder("autograded", student, assignment).glob("*.ipynb")
@@ -215,7 +216,7 @@ def _notes(
 
 
 def in_exchange(course: Course, assignment: str) -> dict[str, str]:
-    """Who has handed in since the last collection, and when, as the exchange has it."""
+    """By student, when a version in the exchange that is newer than the collected one came."""
     inbound = Path(_exchange(course, assignment).root, course.coursedir.course_id, "inbound")
     owned = course.config.ExchangeCollect.get("check_owner", True)
     found: dict[str, tuple] = {}
@@ -250,7 +251,7 @@ def in_exchange(course: Course, assignment: str) -> dict[str, str]:
 
 
 class _Feedback(Chosen, GenerateFeedback):
-    """nbgrader's converter on the submissions whose page is old."""
+    """nbgrader's converter, for the submissions whose pages are out of date."""
 
     def __init__(self, course: Course, assignment: str, students: Iterable[str]) -> None:
         coursedir = course.coursedir_for(assignment_id=assignment, ignore=course.not_copied())
@@ -264,12 +265,12 @@ class _Feedback(Chosen, GenerateFeedback):
             try:
                 self.clear(student)
                 self.convert(student)
-            except Exception as error:  # one student's page is one student's
+            except Exception as error:  # a failure stops no other student's page
                 self.failed[student] = words(error)
 
 
 def _make(course: Course, assignment: str, old: Mapping[str, str]) -> dict[str, str]:
-    """Makes pages anew; returns why one could not be made, by student."""
+    """Makes pages anew; returns, by student, why a page could not be made."""
     if not old:
         return {}
     maker = _Feedback(course, assignment, old)

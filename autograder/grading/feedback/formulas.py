@@ -1,8 +1,8 @@
-"""Graded notebooks as pages, in formgrader and in feedback: nothing in them asks a network.
+"""Graded notebooks as pages, in formgrader and in feedback, that load nothing from a network.
 
 nbgrader's templates load MathJax from a server far away; a room without a network shows bare TeX,
 and that server learns who reads which feedback. Here formulas become MathML, which browsers draw
-themselves, and `templates/` holds what takes MathJax out. A course's configuration names both:
+themselves, and the files in `templates/` remove MathJax. A course's configuration names both:
 
     c.HTMLExporter.filters["markdown2html"] = "autograder.grading.feedback.formulas.markdown2html"
     c.HTMLExporter.extra_template_basedirs = [ours, nbgrader's]
@@ -48,7 +48,7 @@ ATTRIBUTES = {
 
 @pass_context
 def markdown2html(context: Any, source: str) -> str:
-    """nbconvert's filter of that name, with formulas that need no script."""
+    """nbconvert's filter of that name, with MathML; bounded in time for students' texts."""
     cell = context.get("cell", {})
     path = context.get("resources", {}).get("metadata", {}).get("path", "")
     renderer = _Renderer(
@@ -69,12 +69,12 @@ def markdown2html(context: Any, source: str) -> str:
 
 
 def _is_no_students(cell: Any) -> bool:
-    """Whether a cell's text is the set's or the grader's, which may be long."""
+    """Whether a cell's text was released or is the grader's, and so may be long."""
     return bool(cell) and (OF_GRADER in cell.metadata or is_released(cell))
 
 
 def mathml(tex: str, display: str) -> str:
-    """A formula as MathML; as the text that was written where it is no formula.
+    """A formula as MathML, or as the TeX that was written where it cannot be converted.
 
     Args:
         tex: What stands between the dollar signs.
@@ -110,7 +110,7 @@ class _Attributes(HTMLParser):
 
 class _Renderer(IPythonRenderer):
     def image(self, text: str, url: str, title: str | None = None) -> str:
-        """A picture of the set's text or of a comment, in the page itself, or its name."""
+        """Embeds a picture; one from outside becomes a link; one that cannot be shown, its text."""
         if OUTSIDE.match(url):
             return self.link(html.escape(text or url), url, title)
         address = self._address(url)
@@ -125,7 +125,7 @@ class _Renderer(IPythonRenderer):
         return IMG_TAG.sub(self._tag, html)
 
     def _tag(self, match: re.Match[str]) -> str:
-        """The same for a picture that is written as HTML; its width and the like stay."""
+        """Does the same for an <img> tag, whose width and the like stay."""
         reader = _Attributes()
         reader.feed(match[0])
         attributes = reader.found
@@ -136,12 +136,12 @@ class _Renderer(IPythonRenderer):
         if address is None:
             return html.escape(text)
         attributes["src"] = address
-        attributes.pop("srcset", None)  # others, which a browser would ask for
+        attributes.pop("srcset", None)  # other pictures, which a browser would load
         written = (f'{name}="{html.escape(value or "")}"' for name, value in attributes.items())
         return f"<img {' '.join(written)}>"
 
     def _address(self, url: str) -> str | None:
-        """What a page has for a picture's address; None where the picture is not shown."""
+        """The address of a picture in the page; None where the picture is not shown."""
         name = url.removeprefix(ATTACHMENT)
         if name != url:
             name = name if name in self.attachments else unquote(name)
@@ -152,7 +152,7 @@ class _Renderer(IPythonRenderer):
             return url
         url, folder = unquote(url).replace("\0", ""), Path(self.path).resolve()
         file = (folder / url).resolve()
-        if not file.is_relative_to(folder) or os.path.isdir(file):  # no other file of the grader's
+        if not file.is_relative_to(folder) or os.path.isdir(file):  # else any of the grader's files
             return None
         return self._embed_image_or_attachment(url)
 

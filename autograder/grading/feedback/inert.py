@@ -1,4 +1,4 @@
-"""Autograded notebooks that nothing runs in: whoever opens one may trust what it does.
+"""Makes autograded notebooks inert: opening one runs nothing that a student wrote.
 
 formgrader and the feedback show autograded notebooks in an instructor's browser, on the server that
 has the gradebook. What students wrote, and what their code displayed, is reduced here to text,
@@ -17,10 +17,10 @@ from autograder.cells import is_judged, is_released
 from autograder.grading.submissions.pictures import below, gather, kept, of_the_set, sound
 from autograder.nbgrader_internals import NbGraderPreprocessor
 
-PICTURES = ("image/png", "image/jpeg")  # that code may have displayed
+PICTURES = ("image/png", "image/jpeg")  # kinds that are kept of what code displayed
 
-# A space takes the meaning of each of these and leaves it readable: of a tag, of an entity, of a
-# link or an image with its address, and of TeX that makes links.
+# A space makes each of these harmless and leaves it readable: a tag, an entity, a link or an image
+# with its address, and TeX that makes links.
 MARKUP = (
     (re.compile(r"<(?=[A-Za-z/!?])"), "< "),
     (re.compile(r"&(?=[#A-Za-z])"), "& "),
@@ -30,9 +30,9 @@ MARKUP = (
 
 
 class MakeInert(NbGraderPreprocessor):
-    """Leaves nothing of the student's in a notebook that a browser could run or fetch.
+    """Removes from a notebook whatever of the student's a browser could run or fetch.
 
-    Comes after SaveAutoGrades in `Autograde.autograde_preprocessors`, because nbgrader compares
+    It comes after SaveGrades in `Autograde.autograde_preprocessors`, because nbgrader compares
     answers with what was released. Released text, which is known by its checksum, stays as it is,
     and so do the results of judged cells, which are the grader's own.
     """
@@ -64,7 +64,7 @@ class MakeInert(NbGraderPreprocessor):
                 cell.attachments = from_dict(pasted)
             return cell, resources
         pictures = kept(pasted)
-        if cell.cell_type == "markdown" and pasted and not pictures:  # nobody has gathered them
+        if cell.cell_type == "markdown" and pasted and not pictures:  # `gather` has not run on them
             gather(cell, pasted, {}, "", [])
             pictures = kept(cell.pop("attachments", None))
         cell.source = inert_markdown(cell.source)
@@ -75,14 +75,14 @@ class MakeInert(NbGraderPreprocessor):
 
 
 def inert_markdown(source: str) -> str:
-    """Markdown that makes no HTML of its own, no link with an address of its own and no image."""
+    """Markdown whose HTML, images, and links with a text of their own are mere text."""
     for pattern, instead in MARKUP:
         source = pattern.sub(instead, source)
     return source
 
 
 def inert_output(output: NotebookNode) -> NotebookNode:
-    """An output as text and pixels; renderers escape the text."""
+    """An output, cut down to text and bitmaps; renderers escape the text."""
     if output.output_type not in ("display_data", "execute_result"):
         return output  # streams and tracebacks are text
     data: dict[str, Any] = {

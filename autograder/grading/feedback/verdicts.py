@@ -2,10 +2,10 @@
 
 `ForStudents` stands first in `GenerateFeedback.preprocessors`. While a submission is graded, code
 in it gets the hidden cases' inputs, and whatever it does from then on may depend on them: what it
-displays, which exception it raises, whether it ends at all. So what is passed on of a check is
-whether each part of it is right, the misconception by name, and what the notebook's source shows;
-of other cells, before the first check alone, the exception that they raised. Students have their
-own notebook for the rest.
+displays, which exception it raises, whether it ends at all. So of a check, students learn only
+whether each part of it is right, the misconception's name, and what the notebook's source shows. Of
+another cell, they learn only which exception it raised, and only if it stands before the first
+check. For the rest, students have their own notebook.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class ForStudents(PageStep):
         return cell, resources
 
     def _shown(self, output: NotebookNode, index: int) -> NotebookNode:
-        """The verdict written out anew, so that the page holds what this file puts there."""
+        """Renders the verdict anew, so that the page holds only what this module puts there."""
         data = output.data[VERDICT_MIME]["verdict"]
         section = Section(**data["section"])
         verdict = Verdict(**(data | {"section": section, "status": Status(data["status"])}))

@@ -1,1 +1,1 @@
-"""What the gradebook comes to: late work, points by hand, what is unfinished, the report."""
+"""Marks from the gradebook: late work, points by hand, what is unfinished, the report."""

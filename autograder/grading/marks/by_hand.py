@@ -1,8 +1,8 @@
-"""Points that a person gave, when a submission is graded again.
+"""Which points by hand need a second look when a submission is graded again.
 
-nbgrader asks for a second look at every one of them, after each grading. Here only those are asked
-for of which something has changed that the person saw: the answer, what it is worth, or the points
-by machine.
+After each grading, nbgrader asks for a second look at all points that a person gave. Here it asks
+only where something that the person saw has changed: the answer, what it is worth, or the points by
+machine.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Key = tuple[str, str]  # notebook and cell
 
 @contextmanager
 def second_looks(course: Course, assignment: str, student: str) -> Iterator[None]:
-    """Grading in here asks for a second look only at what has changed."""
+    """Grading within this context asks for second looks only at what has changed."""
     with course.gradebook() as gradebook:
         grades = _given(gradebook, assignment, student)
         before = {
@@ -42,7 +42,7 @@ def second_looks(course: Course, assignment: str, student: str) -> Iterator[None
 
 
 def _given(gradebook: Gradebook, assignment: str, student: str) -> dict[Key, Any]:
-    """The grades for which a person has given points."""
+    """By key, the grades for which a person gave points."""
     try:
         submission = gradebook.find_submission(assignment, student)
     except MissingEntry:
@@ -56,7 +56,7 @@ def _given(gradebook: Gradebook, assignment: str, student: str) -> dict[Key, Any
 
 
 def _seen(course: Course, assignment: str, student: str, key: Key, grade: Any) -> Any:
-    """What a person sees who gives points for a cell; None where the notebook is gone."""
+    """What a person sees when giving points for a cell; None where the notebook is gone."""
     notebook, name = key
     path = course.folder("autograded", student, assignment) / f"{notebook}.ipynb"
     if not path.is_file():
@@ -64,7 +64,7 @@ def _seen(course: Course, assignment: str, student: str, key: Key, grade: Any) -
     cells = nbformat.read(path, as_version=4).cells
     own = [cell for cell in cells if grade_id(cell) == name]
     points = [cell.metadata.nbgrader.get("points") for cell in own]
-    # An answer in words stands in its cell; one in code, or beside an untouched cell, anywhere.
+    # An answer in words is in its cell; in code, or if its cell is untouched, it may be anywhere.
     if any(cell.cell_type == "code" or is_released(cell) for cell in own):
         own = cells
     return grade.auto_score, points, [(cell.source, cell.get("attachments")) for cell in own]

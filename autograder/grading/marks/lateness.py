@@ -1,7 +1,7 @@
-"""What being late costs, by the marks, the due date and the plug-in that there are now.
+"""What being late costs, by the current marks, due date and plug-in.
 
-nbgrader works a penalty out when it grades, from points without those that a person gives later,
-and never again. So whatever shows marks or writes them comes here first.
+nbgrader computes a penalty only when it grades, from points that lack those that a person gives
+later. So whatever shows or writes marks recomputes it first (`penalise`, `PenaliseForPage`).
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ DAY = 86400.0  # seconds
 
 
 def marks(submission: SubmittedAssignment) -> tuple[float, float, float]:
-    """Points, those by hand among them; what being late costs of them; and the mark that is left.
+    """Points (with those by hand), the late penalty, and the mark: their difference, or 0 if less.
 
-    Three tenths of 4 points are 1.2 here, and not 1.2000000000000002.
+    All three are rounded to nine decimals: three tenths of 4 are 1.2, not 1.2000000000000002.
     """
     penalty = submission.late_submission_penalty or 0.0
     parts = (submission.score, penalty, max(0.0, submission.score - penalty))
@@ -46,7 +46,7 @@ def marks(submission: SubmittedAssignment) -> tuple[float, float, float]:
 def moved(
     before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]
 ) -> list[str]:
-    """Whose mark (`mark`, by student) is another one than before; the lower ones come first."""
+    """Says whose "mark" has changed, the lowered ones first; both tables are by student."""
     pairs = [(name, each["mark"], after[name]["mark"]) for name, each in before.items()]
     found = sorted((now >= then, name, then, now) for name, then, now in pairs if then != now)
     if not found:
@@ -57,12 +57,12 @@ def moved(
 
 
 def require_due_date(course: Course, assignment: str) -> None:
-    """Refuses to go on where students have more time than a due date that is not there any more.
+    """Checks that an assignment has a due date if any student has more time after it.
 
-    nbgrader itself cannot read such a submission.
+    nbgrader cannot read submissions with more time and no due date.
 
     Raises:
-        Misconfigured: With what to type.
+        Misconfigured: When there is none; with what to type.
     """
     with course.gradebook() as gradebook:
         try:
@@ -80,15 +80,15 @@ def require_due_date(course: Course, assignment: str) -> None:
 
 
 def rehearse_penalty(course: Course) -> Any:
-    """Asks the plug-in for late work about a student who never was, and returns the plug-in.
+    """Tries the plug-in for late work on a made-up student, and returns the plug-in.
 
     Raises:
-        Misconfigured: When it cannot be made, or its answer is no number of points.
+        Misconfigured: When the plug-in cannot be made, fails, or returns no number and not None.
     """
     kept = course.config.AssignLatePenalties.get("plugin_class")
     try:
         if isinstance(kept, str):
-            import_item(kept)  # says more than the option does
+            import_item(kept)  # its error says more than the option's
         plugin = late_plugin(course.config)
     except Exception as error:
         raise Misconfigured(
@@ -121,13 +121,13 @@ def rehearse_penalty(course: Course) -> Any:
 
 
 def penalise(course: Course, assignment: str) -> list[str]:
-    """Works out again what being late costs, and writes it into the gradebook.
+    """Recomputes late penalties, and writes them into the gradebook.
 
     Returns:
-        Whose penalty is another one now.
+        The students whose penalty has changed.
 
     Raises:
-        Misconfigured: When the plug-in for late work cannot work.
+        Misconfigured: When the plug-in for late work fails, or a due date is missing.
     """
     if not any(issubclass(step, AssignLatePenalties) for step in course.steps()):
         return []
@@ -142,7 +142,7 @@ def penalise(course: Course, assignment: str) -> list[str]:
         try:
             _penalise(course, assignment, student, notebooks)
         except SQLAlchemyError:
-            raise  # the gradebook's, and no plug-in's
+            raise  # the gradebook's error, not the plug-in's
         except Exception as error:
             raise Misconfigured(
                 f"The plug-in for late work failed for {shown(student)}: {words(error)}"
@@ -152,7 +152,7 @@ def penalise(course: Course, assignment: str) -> list[str]:
 
 
 def _penalise(course: Course, assignment: str, student: str, notebooks: Iterable[str]) -> None:
-    """Works out the penalty for a graded submission again; its grades stay as they are."""
+    """Recomputes the penalty of a graded submission; its grades stay as they are."""
     steps = [step for step in course.steps() if issubclass(step, AssignLatePenalties)]
     names = {"assignment": assignment, "student": student, "db_url": course.coursedir.db_url}
     with one_engine():
@@ -169,7 +169,7 @@ def _penalise(course: Course, assignment: str, student: str, notebooks: Iterable
 
 
 def _standing(course: Course, assignment: str) -> dict[str, tuple[float, float]]:
-    """By student, the seconds late and the points that they cost."""
+    """By student, the seconds late and the points that these cost."""
     require_due_date(course, assignment)
     with course.gradebook() as gradebook:
         try:
@@ -184,22 +184,25 @@ def _standing(course: Course, assignment: str) -> dict[str, tuple[float, float]]
 
 
 def late_versions(course: Course, assignment: str, waiting: Mapping[str, str]) -> dict[str, bool]:
-    """Whose waiting version came after the due date, and whether collecting it can give points.
+    """Which waiting versions are late, and which of those may be worth collecting.
 
     Args:
         course: The course.
         assignment: The assignment.
         waiting: By student, when a version that is not collected was handed in.
 
+    Returns:
+        By student with a late version, False if another version is collected and the penalty would
+        take all points; else True.
+
     Raises:
-        Misconfigured: When the plug-in for late work cannot work, or there is no due date that
-            more time was given after.
+        Misconfigured: When the plug-in for late work fails, or a due date is missing.
     """
     require_due_date(course, assignment)
     with course.gradebook() as gradebook:
         found = gradebook.find_assignment(assignment)
         most, general = found.max_score, found.duedate
-        own = {  # with more time, for one
+        own = {  # due dates of students, who may have more time
             each.student.id: each.duedate for each in gradebook.assignment_submissions(assignment)
         }
     late = {}
@@ -226,11 +229,11 @@ def _cost(plugin: Any, student: str, most: float, seconds: float) -> float:
 
 
 class PenaliseForPage(AssignLatePenalties, PageStep):
-    """nbgrader's step before it makes a page: a person may have given marks since the last one."""
+    """nbgrader's penalty step, before a page is made: a person may have given marks since."""
 
 
 def who_is_late(course: Course, assignment: str) -> list[str]:
-    """Which due date nbgrader understood, where anyone is late: it guesses at what it is given."""
+    """If anyone is late, says which due date nbgrader understood: it guesses a date's format."""
     found = _standing(course, assignment)
     late = {name: seconds for name, (seconds, _) in found.items() if seconds > 0}
     with course.gradebook() as gradebook:
@@ -249,7 +252,7 @@ def who_is_late(course: Course, assignment: str) -> list[str]:
 
 
 def spelt(when: datetime) -> str:
-    """A time of the gradebook, which is in UTC, with its day of the week, and as it is here."""
+    """A time of the gradebook in UTC with its weekday; in local time, too, where that differs."""
     there = when.replace(tzinfo=UTC)
     here = there.astimezone()
     said = f"{there:%A} {there:%Y-%m-%d %H:%M:%S} UTC (+00:00)"

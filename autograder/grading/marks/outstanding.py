@@ -1,4 +1,4 @@
-"""What waits for a person, so that no marks leave the house before it is done."""
+"""What is unfinished in marking, so that no marks are given out before it is done."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ OLD_VERSION = "What is in the submitted folder is not what was graded; run grade
 
 @dataclass
 class Outstanding:
-    """What of one assignment is not finished.
+    """What is unfinished in one assignment.
 
     Args:
         unmarked: By student, the cells that a person has not marked.
         again: By student, the cells that have points by hand from before the last grading.
         aside: By student, why the submission is set aside.
-        older: Who of them has marks nevertheless, of an older version.
-        ungraded: Who handed in and has no grade.
-        old: By what has changed since, in a sentence, whose grade is out of date.
+        older: The students in `aside` who still have marks, of an older version.
+        ungraded: The students who handed in, have no grade and are not in `aside`.
+        old: By a sentence on what has changed since grading, the students with outdated grades.
     """
 
     unmarked: dict[str, list[str]] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Outstanding:
     old: dict[str, list[str]] = field(default_factory=dict)
 
     def sentences(self) -> list[str]:
-        """It in sentences, none where all is done."""
+        """What is unfinished, in sentences; may be empty."""
         said = []
         if self.unmarked:
             cells = sum(map(len, self.unmarked.values()))
@@ -74,7 +74,7 @@ class Outstanding:
 
 
 def manual(gradebook: Gradebook, assignment: str, student: str) -> tuple[list[str], list[str]]:
-    """The cells of a submission that wait for a person: not marked yet, and to look at again."""
+    """The cells of a submission that are not marked yet, and those to be looked at again."""
     try:
         submission = gradebook.find_submission(assignment, student)
     except MissingEntry:
@@ -87,11 +87,11 @@ def manual(gradebook: Gradebook, assignment: str, student: str) -> tuple[list[st
 
 
 def outstanding(gradebook: Gradebook, course: Course | None, assignment: str) -> Outstanding:
-    """What of an assignment is not finished.
+    """Finds what is unfinished in an assignment.
 
     Args:
         gradebook: The gradebook.
-        course: Where submissions and records lie; without, only marks by a person are known.
+        course: The course; with None, only what waits for marks by a person is found.
         assignment: The assignment.
     """
     found = Outstanding()
@@ -123,7 +123,7 @@ def outstanding(gradebook: Gradebook, course: Course | None, assignment: str) ->
 
 
 def differs(gradebook: Gradebook, course: Course, record: Record) -> bool:
-    """Whether the gradebook has a grade of a submission that is not the one its record is of."""
+    """Whether the gradebook's grade of a submission is not the one that the record is of."""
     try:
         submission = gradebook.find_submission(record.assignment, record.student)
     except MissingEntry:
@@ -152,7 +152,7 @@ class Age:
         self.room = Sandbox(config=Config(course.config)).limits().scratch
 
     def of(self, record: Record | None, gradebook: Gradebook) -> list[str]:
-        """It in sentences; none of what nbgrader's own command graded, which keeps no record."""
+        """What has changed, in sentences; empty with no record, as after nbgrader's own command."""
         if record is None:
             return []
         found = []

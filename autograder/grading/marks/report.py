@@ -30,10 +30,10 @@ class Task:
         name: The task.
         most: The points that it is worth.
         by_machine: Whether a machine marks it.
-        points: Of everyone who has marks for it, by student.
+        points: By student who has marks for the task, the points.
         statuses: How many answers have each status.
-        misconceptions: By name, its hints, which may say what is so of one answer, and who is told
-            each.
+        misconceptions: By a misconception's name and by hint, the students who are told the hint,
+            which may be about a single answer.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Task:
 
     @property
     def mean(self) -> float | None:
-        """Points on average, of those who have marks."""
+        """Mean points of those who have marks; None if none."""
         return fmean(self.points.values()) if self.points else None
 
     @property
@@ -59,18 +59,18 @@ class Student:
     """One student's line.
 
     Args:
-        id: The student.
+        id: The student's id.
         name: The name that the gradebook has.
         state: "graded", "set aside", "not graded" or "nothing handed in".
-        score: Points with those by hand, less the penalty; None without marks.
+        score: Points, with those by hand, minus the penalty; None without marks.
         penalty: Points that being late has cost.
-        late: Seconds.
-        seconds: How long the notebook ran.
-        memory: Bytes that its largest process had at its peak.
-        points: By task; None where a person has not marked it.
-        misconceptions: By task.
-        statuses: By task.
-        notes: What was put right, why it is set aside, and where a person gave more than there is.
+        late: Seconds after the due date.
+        seconds: How long the notebook ran; None where nothing was run.
+        memory: Peak bytes of the notebook's largest process; None where they were not measured.
+        points: Points by task; None where a person has not marked it.
+        misconceptions: The misconception's name by task.
+        statuses: The verdict's status by task.
+        notes: What was put right, why it is set aside, where a person gave more than the maximum.
     """
 
     id: str
@@ -94,9 +94,9 @@ class Report:
     Args:
         assignment: The assignment.
         most: The points that it is worth.
-        tasks: In the notebook's order.
-        students: By id.
-        waits: What is not finished.
+        tasks: The tasks by name, in the notebook's order.
+        students: The students, in the order of their ids.
+        waits: What is unfinished.
         memory: Bytes that a notebook may use; None where nothing was run.
     """
 
@@ -108,11 +108,11 @@ class Report:
     memory: int | None = None
 
     def graded(self) -> list[Student]:
-        """Those who have marks."""
+        """Students who have marks."""
         return [student for student in self.students if student.score is not None]
 
     def figures(self) -> dict[str, str]:
-        """The numbers to see first, by what they are."""
+        """The numbers to see first, as texts, by their labels."""
         graded = self.graded()
         scores = [student.score for student in graded]
         times = [student.seconds for student in self.students if student.seconds is not None]
@@ -145,7 +145,7 @@ class Report:
 
 
 def rounded(points: float) -> str:
-    """Points, or a mean of them, as the page shows all of them: to two decimals at the most."""
+    """Points, or a mean of points, as the page shows them: with two decimals at most."""
     return f"{round(points, 2):g}"
 
 
@@ -154,6 +154,7 @@ def gather_report(course: Course, assignment: str) -> Report:
 
     Raises:
         LookupError: When the gradebook does not have the assignment.
+        Misconfigured: When penalties cannot be computed.
     """
     blueprints = course.blueprints(assignment)
     tasks = {
@@ -201,7 +202,7 @@ def _from_gradebook(
         for grade in notebook.grades:
             waits = grade.needs_manual_grade and grade.manual_score is None
             student.points[grade.name] = None if waits else grade.score
-            if grade.extra_credit:  # what formgrader makes of 22, where 2 was meant
+            if grade.extra_credit:  # what formgrader makes of 22 typed for 2
                 student.notes.append(
                     f"{grade.name}: a person gave {rounded(grade.score)} of {grade.max_score:g}."
                 )
@@ -229,7 +230,7 @@ def _from_record(record: Record, student: Student, tasks: dict[str, Task]) -> No
 
 
 def as_csv(reports: list[Report]) -> str:
-    """A line for each student and assignment, texts as texts and numbers as numbers."""
+    """A CSV line for each student and assignment, in which no name is taken for a formula."""
     names = list(dict.fromkeys(name for report in reports for name in report.tasks))
     stream = StringIO(newline="")
     table = csv.writer(stream)

@@ -1,4 +1,4 @@
-"""The report as one page: offline, sortable, and read aloud well."""
+"""The report as one page: offline, sortable, and fit for screen readers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import chain
 from autograder.grading.marks.report import MiB, Report, Student, Task, rounded
 from autograder.judging.verdict import Status, marked
 
-MOST_HINTS = 3  # of one misconception
+MOST_HINTS = 3  # hints shown of one misconception
 
 STYLE = """
 :root { color-scheme: light dark; --line: light-dark(#c9ced6, #444b57);
@@ -66,8 +66,8 @@ def page(course: str, made: str, reports: Iterable[Report]) -> str:
 
     Args:
         course: The course's id.
-        made: When.
-        reports: Of each assignment.
+        made: When the page was made.
+        reports: One report per assignment.
     """
     reports = list(reports)
     title = f"{course}: the class at a glance"
@@ -172,7 +172,7 @@ def _students(report: Report) -> str:
     heads = ["student", "name", "state", "#points", *(f"#{name}" for name in report.tasks)]
     heads += ["#penalty", "#hours late", "#seconds", "#MiB", "~notes"]
     rows = [_student(report, each) for each in report.students]
-    # Of a class that is never late, say, no column says so: the notes shall fit into a window.
+    # Empty columns, such as the penalties of a punctual class, go, so that the notes have room.
     shown = [
         place
         for place, head in enumerate(heads)

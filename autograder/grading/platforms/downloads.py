@@ -1,9 +1,9 @@
-"""What Moodle and Canvas let an instructor download: whose each file is, by its name.
+"""Downloads of submissions from Moodle and Canvas: whose each file is, by its name.
 
-Moodle's "Download all submissions" holds a folder a student, or a file, that begins
-`Ada Lovelace_4711_assignsubmission_file_`; Canvas's "Download Submissions" holds files named
-`lovelaceada_LATE_4711_90210_set-1.ipynb`: name, user, attachment, and a number for each time that
-it was handed in again.
+Moodle's "Download all submissions" holds, for each student, a folder or a file whose name begins
+with `Ada Lovelace_4711_assignsubmission_file_`. Canvas's "Download Submissions" holds files named
+`lovelaceada_LATE_4711_90210_set-1.ipynb`: the student's name, LATE if it is late, the numbers of
+student and attachment, and the file's name, with a number if it was handed in again.
 
 Both make the zip when it is asked for, and the times in it are of that moment.
 """
@@ -29,18 +29,18 @@ from autograder.grading.submissions.unpacking import name_of
 MOODLE = re.compile(
     r"(?P<prefix>(?P<name>[^/]+?)(_(?P<user>\d+))?_assignsubmission_file)(?P<between>_?/?)(?P<file>.*)"
 )
-CANVAS = re.compile(  # behind the name, which may end in numbers too
+CANVAS = re.compile(  # what follows a student's name, which may end in numbers too
     r"(?P<late>LATE_|late_)?(?P<user>\d+)_\d+(?P<between>_)(?P<file>[^/]+)"
 )
 TYPED = re.compile(r"(.*/)?[^/]+_assignsubmission_(?!file\b|file_)(?P<kind>[^_/]+).*")
 CANVAS_TYPED = re.compile(r"(.*/)?[^/]+_(LATE_|late_)?\d+_(text|link)\.html")
-# Canvas's, while it hides names; LATE comes first in newer ones.
+# Files' names in Canvas while it hides students; in newer versions, LATE comes first.
 ANONYMOUS = re.compile(r"(.*/)?(LATE_)?anon_(LATE_)?\w+?_\d+_[^/]+")
 AGAIN = re.compile(r"(?P<stem>.*?)(?:-(?P<times>\d+))?(?P<ending>\.\w+)?")
 # What a damaged zip raises, or one of a kind that Python cannot unpack.
 UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 UNREADABLE += (FileExistsError, NotADirectoryError, IsADirectoryError)  # a file where a folder is
-FOLDER = "lms"  # of the course: who handed in on a platform
+FOLDER = "lms"  # in the course's folder: who handed in on a platform
 MAX_NAME = 255  # bytes of a file's name; Moodle allows as many letters
 MAX_FILE = 200 * 2**20  # bytes
 MAX_ALL = 8 * 2**30
@@ -52,15 +52,15 @@ class File:
 
     Args:
         lms: "moodle" or "canvas".
-        user: The student's number there, or the group's; empty where there is none.
-        name: The student's name there, or the group's.
+        user: The number of the student or group on the platform; empty where there is none.
+        name: The name of the student or group on the platform.
         prefix: How the names of this student's files begin.
-        between: What stands between that and a file's own name.
+        between: What stands between the prefix and a file's own name.
         path: The file's own name.
         attempt: How often it was handed in again.
-        when: The time that the download has for it, which tells downloads apart.
+        when: The file's time in the download, which tells downloads apart.
         late: Whether the name says that it is late.
-        source: Reads it.
+        source: The function that reads the file's bytes.
     """
 
     lms: str
@@ -81,13 +81,16 @@ def read(
     strange: dict[str, str],
     is_known: Callable[[str, str], bool],
 ) -> Iterator[File]:
-    """The files of a download; of what is none of a student's, the name goes into `strange`.
+    """Yields a download's files; files that are no student's go into `strange`.
 
     Args:
         download: The zip as it was downloaded, or a folder with what it holds.
         needed: The files that are asked for.
-        strange: Where it is written down what is none of a student's, and why.
-        is_known: Whether a name and a number are one student's.
+        strange: By name, why a file is left out, is added here.
+        is_known: Tells whether a name and a number are one student's.
+
+    Raises:
+        Misconfigured: When the download cannot be used.
     """
     entries = list(_entries(download, strange))
     senders = {
@@ -136,10 +139,10 @@ def parse(
     needed: Set[str] = frozenset(),
     is_known: Callable[[str, str], bool] = lambda name, user: False,
 ) -> tuple[str, dict[str, str]] | None:
-    """A file's name in a download, taken apart: as Moodle's or Canvas's.
+    """Takes a file's name apart: the platform and the parts, or None where it fits neither.
 
-    A group on Canvas may be called `team_1`, and a file `5_set.ipynb`. Of several ways to read a
-    name that one counts whose sender is known, else the one whose file is needed, else the first.
+    On Canvas, a group may be called `team_1`, and a file `5_set.ipynb`. If a name can be read in
+    several ways, the one with a known sender counts, else one with a needed file, else the first.
     """
     parts = name.split("/")
     for start in range(len(parts)):  # a folder around all of it
@@ -167,7 +170,7 @@ def parse(
 
 
 def _own(path: str, needed: Set[str]) -> tuple[str, int]:
-    """A file's name without Canvas's number for each time that it was handed in again; and that."""
+    """A file's name without Canvas's count of times that it was handed in again, and the count."""
     found = AGAIN.fullmatch(path)
     if path in needed or not found or not found["times"]:
         return path, 0
@@ -184,7 +187,7 @@ def _entries(download: Path, strange: dict[str, str]) -> Iterator[tuple[str, dat
                 if path.stat().st_size > MAX_FILE:
                     strange[name] = f"It has more than {MAX_FILE} bytes."
                     continue
-                # The clock on the wall, as in a zip: what unpacks one takes its times for local.
+                # Local time, as in a zip: programs that unpack one take its times for local.
                 yield name, datetime.fromtimestamp(path.stat().st_mtime), path.read_bytes
         return
     try:
@@ -206,7 +209,7 @@ def _entries(download: Path, strange: dict[str, str]) -> Iterator[tuple[str, dat
 
 
 def _time_of(entry: zipfile.ZipInfo) -> datetime:
-    """When a file of a zip was written; the first day that a zip knows where it is none."""
+    """When a file of a zip was written; where that is no time, 1980-01-01, a zip's first day."""
     *minutes, second = entry.date_time
     try:
         return datetime(*minutes, min(second, 59))
@@ -219,7 +222,7 @@ def _litter(name: str) -> bool:
 
 
 def latest(files: list[File], needed: set[str]) -> tuple[list[File], list[str]]:
-    """Of a student's files, each one's last version; and what is to be said."""
+    """The last version of each of a student's files, needed ones first; and notes on them."""
     chosen: dict[str, File] = {}
     for file in sorted(files, key=lambda file: (file.attempt, file.when, file.prefix)):
         chosen[file.path] = file
@@ -234,10 +237,10 @@ def latest(files: list[File], needed: set[str]) -> tuple[list[File], list[str]]:
 
 
 def known_of(root: Path, assignment: str) -> dict[str, list[str]]:
-    """By student who handed in on a platform, the last file's lms, prefix, when and between.
+    """By student who handed in on a platform, lms, prefix, when and between of the last files.
 
     Raises:
-        Misconfigured: When that cannot be read.
+        Misconfigured: When the file that holds this is damaged.
     """
     path = root / FOLDER / f"{assignment}.json"
     if not path.is_file():
@@ -251,6 +254,6 @@ def known_of(root: Path, assignment: str) -> dict[str, list[str]]:
 
 
 def sender(lms: str, prefix: str) -> tuple[str, str]:
-    """Platform and number of whoever's files begin so."""
+    """Platform and number of whoever's files have this prefix."""
     known = parse(f"{prefix}_x", {"x"})
     return lms, (known[1]["user"] or "") if known else ""

@@ -1,8 +1,8 @@
 """Where the class has no exchange: submissions from Moodle or Canvas, and what goes back there.
 
-Students are found in the gradebook by what the names of a download hold (`downloads`). What goes
-back bears the same names, because that is how Moodle and Canvas know whose it is. When something
-was handed in, Moodle's grading worksheet alone says; without it, nobody is late.
+Students are found in the gradebook by the file names of a download (`downloads`). Feedback goes
+back under the same names, because that is how Moodle and Canvas know whose it is. Only Moodle's
+grading worksheet says when something was handed in; without it, nobody is late.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from autograder.grading.submissions.times import collected_of
 from autograder.grading.wording import inert, words
 from autograder.grading.writing import replace
 
-ASKED = ("Identifier", "Grade", "Last modified (grade)")  # by Moodle, when it takes marks
+ASKED = ("Identifier", "Grade", "Last modified (grade)")  # columns that Moodle needs
 LOCKED = (
     "Moodle's worksheet says that the grade cannot be changed, so Moodle will not take the mark."
     " Unlock it there, and download the worksheet again."
@@ -45,16 +45,16 @@ LOCKED = (
 
 @dataclass
 class Import:
-    """What came of a download.
+    """The outcome of taking in a download.
 
     Args:
         taken: By student, the files that were taken.
-        notes: By student, what is worth knowing.
-        unknown: Names of files of nobody in the gradebook, and why.
-        skipped: Students whose submission here is newer or the same.
-        untimed: Students of whom nothing says when they handed in.
-        platforms: "moodle" and "canvas", as far as files are named as there.
-        misread: A time of the worksheet that could not be read.
+        notes: By student, what an instructor should know.
+        unknown: By a file's name or prefix, why it could not be taken for any student.
+        skipped: Students whose submission here is newer than the download's, or the same.
+        untimed: Students for whom no worksheet says when they handed in.
+        platforms: "moodle", "canvas" or both, by how the files are named.
+        misread: A time of the worksheet that could not be read; empty where there is none.
     """
 
     taken: dict[str, list[str]] = field(default_factory=dict)
@@ -80,17 +80,17 @@ def take(
         assignment: The assignment.
         download: The zip as it was downloaded, or a folder with what it holds.
         worksheet: Moodle's grading worksheet, which has ids, addresses and times.
-        zone: Where the worksheet's times are.
+        zone: The time zone of the worksheet's times.
 
     Raises:
         LookupError: When the gradebook does not have the assignment.
-        Misconfigured: When the download cannot be read, or what is known of those before.
+        Misconfigured: When the download, worksheet or record of earlier downloads cannot be read.
     """
     blueprints = course.blueprints(assignment)
     roster = Roster(course, read_worksheet(worksheet) if worksheet else [], zone)
     result, by_student = Import(), {}
     needed = {f"{name}.ipynb" for name in blueprints}
-    # Their contents are read later.
+    # The files' contents are read later.
     files = list(roster.members(read(download, needed, result.unknown, roster.is_known)))
     roster.meet(files)
     for file in files:
@@ -110,7 +110,7 @@ def take(
 
 
 class _Taking:
-    """A download that is being taken in, one student after another; what came of it is added."""
+    """Takes a download in, one student after another, and adds the outcome to `result`."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class _Taking:
         self.roster, self.result = roster, result
         self.known = known_of(course.root, assignment)
         owners = {(file.lms, file.user): name for name, some in by_student.items() for file in some}
-        self.stale = {}  # who has here what is another's, as is known now
+        self.stale = {}  # by student whose folder holds another's work: whose
         for student, entry in list(self.known.items()):
             owner = owners.get(sender(*entry[:2]), student)
             if owner != student:
@@ -136,7 +136,7 @@ class _Taking:
         return self.course.folder("submitted", student, self.assignment)
 
     def take(self, student: str, files: list[File]) -> None:
-        """Puts a student's files into the folder of submissions, where they are what counts."""
+        """Puts a student's files into the folder of submissions, if newer than those there."""
         files, notes = latest(files, self.needed)
         when = self.roster.when(files[0])
         folder = self._folder(student)
@@ -168,7 +168,7 @@ class _Taking:
     def _counts(
         self, student: str, files: list[File], when: datetime | None, fresh: Path, notes: list[str]
     ) -> bool:
-        """Whether it is newer than what is here, and another one; remembers it if it is newer."""
+        """Whether files are newer than the student's own here, and differ; remembers newer ones."""
         folder, known = self._folder(student), self.known.get(student, [])
         seen = max(file.when for file in files)
         is_stale = student in self.stale
@@ -188,7 +188,7 @@ class _Taking:
         return True
 
     def finish(self) -> None:
-        """Says what has stayed of somebody else's, and writes down what is known now."""
+        """Notes folders that still hold another student's work, and saves what is known now."""
         for student in self.stale.keys() - self.result.taken.keys():
             folder, owner = self._folder(student), self.stale[student]
             self.result.notes[student].append(
@@ -206,7 +206,7 @@ def _is_newer(
     """Whether a download may have something newer than what is here."""
     if not folder.is_dir() or not any(folder.iterdir()):
         return True
-    if len(known) > 2:  # that is from a download too, and the later of the two counts
+    if len(known) > 2:  # what is here is from a download too, and the later one counts
         return seen >= datetime.fromisoformat(known[2])
     have = collected_of(course.coursedir, folder)
     return have is None or (when or seen) > have
@@ -221,7 +221,7 @@ def _unpack(files: list[File], folder: Path) -> None:
 
 
 def _stamp(folder: Path, when: datetime | None) -> None:
-    """Writes when a submission was handed in; a student's own word on it is not kept."""
+    """Writes when a submission was handed in; a student's own timestamp.txt is removed."""
     path = folder / STAMP
     if path.is_dir():
         shutil.rmtree(path)
@@ -231,7 +231,7 @@ def _stamp(folder: Path, when: datetime | None) -> None:
 
 
 def _contents(folder: Path, when: datetime | None) -> dict[str, bytes]:
-    """A folder's files; that of the time where the time is known, or it is a person's."""
+    """A folder's files; timestamp.txt only where the time is known, for else a person wrote it."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
@@ -242,19 +242,19 @@ def _contents(folder: Path, when: datetime | None) -> dict[str, bytes]:
 def give_back(
     course: Course, assignment: str, to: Path, worksheet: Path | None = None
 ) -> dict[str, str]:
-    """Makes feedback anew where it is old, packs it for Moodle or Canvas, fills the worksheet in.
+    """Makes old feedback anew, packs it for Moodle or Canvas, and fills in the worksheet.
 
     Args:
         course: The course.
         assignment: The assignment.
-        to: A folder to make.
+        to: The folder to write to; it may be new.
         worksheet: Moodle's grading worksheet.
 
     Returns:
-        Of each student whose feedback or mark does not get there, why.
+        By student whose feedback or mark does not get there, why.
 
     Raises:
-        Misconfigured: When nothing was imported.
+        Misconfigured: When nothing was imported, or the worksheet does not fit.
     """
     known = known_of(course.root, assignment)
     known = {student: each for student, each in known.items() if student not in course.left}
@@ -270,7 +270,7 @@ def give_back(
             for page in sorted(course.folder("feedback", student, assignment).glob("*.html")):
                 archive.write(page, f"{prefix}{between}{page.name}")
     os.chmod(to / "feedback.zip", 0o600)
-    (to / "marks.csv").unlink(missing_ok=True)  # which would be older than the pages
+    (to / "marks.csv").unlink(missing_ok=True)  # an old one would not fit the pages
     if worksheet is not None:
         rows = read_worksheet(worksheet, ASKED)
         for student in _fill(course, assignment, rows, to / "marks.csv", known):
@@ -285,7 +285,7 @@ def _fill(
     to: Path,
     known: dict[str, list[str]],
 ) -> list[str]:
-    """Writes the worksheet with its column Grade filled in; returns whose Moodle will not take."""
+    """Writes the worksheet with its column Grade filled in; returns whose grade is locked there."""
     users = {
         user: student
         for student, entry in known.items()
@@ -336,7 +336,7 @@ def _fill(
 
 
 def _number(text: str) -> float | None:
-    """A number as Moodle writes it, in any language; None where it is none."""
+    """A number as Moodle writes it, in any language; None where the text is no number."""
     try:
         return float(text.replace(",", "."))
     except ValueError:

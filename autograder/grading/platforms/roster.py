@@ -1,4 +1,4 @@
-"""Whose a file of a download is: by id, address or number, else by a name that is one student's."""
+"""Finds whose a downloaded file is: by id, address or number, else by a name that is unique."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from autograder.grading.platforms.downloads import File
 from autograder.grading.submissions.files import read_text
 from autograder.nbgrader_internals import parse_utc
 
-POINTS = (1, *range(10, 37))  # combining classes: what strikes through, Hebrew's and Arabic's
+POINTS = (1, *range(10, 37))  # combining classes: strokes, points of Hebrew and Arabic
 
 
 class Roster:
-    """The students of the gradebook, by all that a download may know them by.
+    """The students of the gradebook, found by whatever a download says of them.
 
     Args:
         course: The course.
         worksheet: The rows of Moodle's grading worksheet.
-        zone: Where its times are.
+        zone: The time zone of the worksheet's times.
     """
 
     def __init__(self, course: Course, worksheet: list[dict[str, str]], zone: tzinfo = UTC) -> None:
@@ -36,7 +36,7 @@ class Roster:
         self.names: dict[str, set[str]] = {}
         self.spelt: dict[str, set[str]] = {}  # the same names, with their accents
         self.numbers: dict[str, str] = {}
-        self.users: dict[str, set[str]] = {}  # by name, the numbers that are nobody's yet
+        self.users: dict[str, set[str]] = {}  # by name, the numbers that belong to nobody yet
         with course.gradebook() as gradebook:
             for student in gradebook.students:
                 if student.lms_user_id:
@@ -62,7 +62,7 @@ class Roster:
                 self.groups.setdefault(plain(row["Group"]), []).append(user)
 
     def members(self, files: Iterable[File]) -> Iterator[File]:
-        """Files, and those of a group once for each member, named as Moodle wants them back."""
+        """Yields files; a group's file once for each member, named as Moodle wants it back."""
         files = list(files)
         numbers: dict[str, set[str]] = {}
         for file in files:
@@ -79,7 +79,7 @@ class Roster:
                 yield replace(file, user=user, name=name, prefix=prefix)
 
     def meet(self, files: list[File]) -> None:
-        """Learns who without a name has a file by something else, and who are namesakes."""
+        """Learns which nameless students are found otherwise, and how many senders share a name."""
         self.nameless -= {self._certain(file) for file in files}
         seen = {plain(self._name(file)) for file in files}
         self.nameless -= {student for student in self.nameless if plain(student) in seen}
@@ -88,12 +88,12 @@ class Roster:
                 self.users.setdefault(plain(self._name(file)), set()).add(file.user)
 
     def is_known(self, name: str, user: str) -> bool:
-        """Whether a student has this name, or none, and this number, or none."""
+        """Whether the number's student has this name or none; else whether the name is known."""
         named, numbered = self.by_name.get(plain(name), []), self.by_lms.get(user)
         return numbered in {*named, *self.nameless} if numbered else bool(named)
 
     def _row(self, file: File) -> dict[str, str]:
-        """The worksheet's row of a file; a group's number is none of a row's."""
+        """The worksheet's row of a file; empty where the file's number is a group's."""
         row = self.rows.get(file.user, {})
         name, group, full = map(plain, (file.name, row.get("Group", ""), row.get("Full name", "")))
         is_it = name in (full, group + full) if full else name != group  # before 4.1, with a dash
@@ -115,13 +115,13 @@ class Roster:
         return self._row(file).get("Full name") or file.name
 
     def find(self, file: File) -> tuple[str | None, str]:
-        """Whose a file is, and what to know of it; or None, and why nobody's."""
+        """Whose a file is, and what to know about it; or None, and why it is nobody's."""
         name = plain(self._name(file))
         found = sorted(set(self.by_name.get(name, [])))
         if plain(file.name) in self.groups and file.lms == "moodle":
             return None, "Several groups have this name. Give each its own, and download it again."
         if student := self._certain(file):
-            is_by_number = file.lms == "moodle" and not self._listed(file)  # of one assignment
+            is_by_number = file.lms == "moodle" and not self._listed(file)  # of one assignment only
             if is_by_number and found and student not in found:
                 return None, (
                     f"The number is {student}'s, and the name {' and '.join(found)}'s. Give"
@@ -161,7 +161,7 @@ class Roster:
                 f" {len(self.users[name])}. Say whose it is: {say}"
             )
         number = self.numbers.get(student)
-        if file.lms == "canvas" and number:  # Moodle's are of one assignment alone
+        if file.lms == "canvas" and number:  # Moodle's are valid in one assignment
             return None, (
                 f"By its name it is {student}'s, whose number is {number} in the gradebook. Say"
                 f" whose it is: {say}"
@@ -175,16 +175,16 @@ class Roster:
         return student, ""
 
     def _has_other_accents(self, name: str, student: str) -> bool:
-        """Whether a name and the student's have accents, and not the same: two names in Vietnam."""
+        """Whether a name and the student's have accents that differ: two names in Vietnam."""
         key, spelt = plain(name), accented(name)
         own = {each for each in self.spelt[student] if plain(each) == key}
         return spelt != key and key not in own and spelt not in own
 
     def when(self, file: File) -> datetime | None:
-        """When it was handed in, in UTC, as the worksheet has it."""
+        """When a file was handed in, in UTC, by the worksheet, or None."""
         text = self.rows.get(file.user, {}).get("Last modified (submission)", "")
         try:
-            there = parse_utc(text) if text.strip(" -") else None  # as if it were UTC
+            there = parse_utc(text) if text.strip(" -") else None  # read as if it were UTC
         except (ValueError, OverflowError):
             self.misread = text
             return None
@@ -201,15 +201,15 @@ def plain(name: str) -> str:
 
 
 def accented(name: str) -> str:
-    """A name as `plain` has it, with its accents."""
+    """A name as in `plain`, but with its accents."""
     whole = unicodedata.normalize("NFC", unicodedata.normalize("NFKD", name.casefold()))
     return "".join(letter for letter in whole if letter.isalnum() or _is_sound(letter))
 
 
 def _is_sound(letter: str) -> bool:
-    """Whether it is a mark that belongs to a letter, as in Hindi, Thai and Japanese.
+    """Whether a character is a mark that stands for a sound, as in Hindi, Thai and Japanese.
 
-    Accents of Latin, Greek and Cyrillic and the points of Hebrew and Arabic are none.
+    Accents in Latin, Greek and Cyrillic, and the points of Hebrew and Arabic, do not count.
     """
     if unicodedata.category(letter)[0] != "M" or "VARIATION" in unicodedata.name(letter, ""):
         return False
@@ -225,7 +225,7 @@ def read_worksheet(path: Path, needed: Iterable[str] = ("Identifier",)) -> list[
         needed: The columns that it must have.
 
     Raises:
-        Misconfigured: When it is none.
+        Misconfigured: When it cannot be read, or lacks a column.
     """
     try:
         text, _ = read_text(path.read_bytes())  # Excel may have saved it in its own way
@@ -247,10 +247,10 @@ def read_worksheet(path: Path, needed: Iterable[str] = ("Identifier",)) -> list[
 def number(course: Course, student: str, user: str) -> str:
     """Writes a student's number on the platform into the gradebook, and keeps all else.
 
-    `nbgrader db student add` empties the names and the address that it is not given.
+    By contrast, `nbgrader db student add` empties names and address that it is not given.
 
     Returns:
-        The number that it had before, or nothing.
+        The number that the student had before, or an empty text.
 
     Raises:
         LookupError: When the gradebook does not have the student.

@@ -1,8 +1,8 @@
 """Submissions that arrive damaged: put right where that is certain, turned away where it is not.
 
-`examine` reads a submission (`files`) and writes what nbgrader may have of it into a folder of
-ours: notebooks that nbformat and nbgrader accept, and files that are safe to show. The submitted
-files themselves are never touched.
+`examine` reads a submission with `files`, and copies into a folder of ours what nbgrader may have:
+notebooks that nbformat and nbgrader accept, and files that are safe to show. The submitted files
+themselves are never touched.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from autograder.grading.submissions.restoring import restore
 from autograder.grading.submissions.unpacking import entries_of, unpack
 from autograder.nbgrader_internals import parse_utc
 
-MAX_CANDIDATES = 20  # notebooks that are read, to find the one that is meant
-MAX_REPAIRS = 100  # that are named
-LOOK = "look there."  # how a word to instructors alone ends
+MAX_CANDIDATES = 20  # notebooks that are read to find the one that counts
+MAX_REPAIRS = 100  # repairs that are named
+LOOK = "look there."  # ends a sentence that only instructors see
 UNTOUCHED = "is as it was released"
 
 
@@ -52,8 +52,8 @@ class Examined:
     Args:
         digest: SHA-256 of all that was handed in, names and contents.
         repairs: What was put right, a sentence each.
-        files: What the notebook finds beside it when it runs, by name.
-        renamed: What a notebook was called when it was handed in, by its right name.
+        files: By name, the contents of the files beside the notebook when it runs.
+        renamed: By a notebook's right name, the name under which it was handed in.
     """
 
     digest: str
@@ -69,17 +69,17 @@ def examine(
     ignore: tuple[str, ...] = (),
     room: int = SCRATCH,
 ) -> Examined:
-    """Copies a submission, repaired.
+    """Copies a submission and repairs the copy.
 
     Args:
         submission: The folder that was handed in.
-        copy: A folder to make.
+        copy: The folder to make; it must not exist yet.
         blueprints: The assignment's notebooks, by name.
         ignore: Patterns of names that are not part of a submission.
-        room: Bytes that the files beside the notebooks may have.
+        room: Bytes of scratch space; files beside the notebooks may fill what is `usable` of it.
 
     Raises:
-        Unfit: When it cannot be graded.
+        Unfit: When the submission cannot be graded.
     """
     for folder in (submission.parent, submission):
         if folder.is_symlink():
@@ -106,7 +106,7 @@ def examine(
             raw = json.dumps(notebook).encode()
         else:
             result.files[name] = raw
-            # Other notebooks are files like others, and nbgrader would take them for the student's.
+            # nbgrader would take any other notebook in the copy for one that is to be graded.
             if name.endswith(".ipynb") or not is_shown(name):
                 continue
         path = copy / name
@@ -120,7 +120,7 @@ def examine(
 def digest_of(
     submission: Path, blueprints: Mapping[str, Blueprint], ignore: tuple[str, ...], room: int
 ) -> str:
-    """SHA-256 of what was handed in, as `examine` has it; empty where it cannot be read."""
+    """SHA-256 of what was handed in, as in `examine`; empty where the files cannot be read."""
     needed = {f"{name}.ipynb" for name in blueprints}
     try:
         return digest(read_files(submission, needed, ignore, room, []))
@@ -131,7 +131,7 @@ def digest_of(
 def _gather_pictures(
     notebook: NotebookNode, raw: bytes, files: Mapping[str, bytes], name: str, repairs: list[str]
 ) -> None:
-    """Puts the pictures of written answers where those who mark them see them."""
+    """Attaches the pictures of written answers and of released text to their cells."""
     pasted: dict[str, list[Any]] = {}
     text = read_text(raw)[0]
     if '"attachments"' in text:
@@ -151,7 +151,7 @@ def _gather_pictures(
 
 
 def _look_elsewhere(notebook: NotebookNode, name: str, repairs: list[str]) -> None:
-    """Says where an answer in words may stand if its cell is as it was."""
+    """Notes where an answer in words may be, if the cell for it is unchanged."""
     blank, own = unanswered(notebook)
     repairs += [
         f"{name}: {label} is untouched, and there is text in cells of the student's own ({own}),"
@@ -163,10 +163,13 @@ def _look_elsewhere(notebook: NotebookNode, name: str, repairs: list[str]) -> No
 def _find_renamed(
     files: dict[str, bytes], blueprints: Mapping[str, Blueprint], result: Examined
 ) -> None:
-    """Takes another notebook with the assignment's cells where the one of the right name is none.
+    """Takes a notebook of another name where the one with the right name is not the work.
 
-    That one may be missing or empty or broken, or it is as it was released while a copy of it was
-    worked on. The notebook that is meant may lie in a folder; then what lies beside it comes along.
+    That one may be missing, empty or broken, or as released, because a copy of it was worked on. If
+    the chosen notebook lies in a folder, the files beside it come along.
+
+    Raises:
+        Unfit: When there is no notebook to grade, or different ones.
     """
     needed = {f"{name}.ipynb" for name in blueprints}
     strays = [stray for stray in files if is_notebook(stray) and stray not in needed]
@@ -203,7 +206,7 @@ def _find_renamed(
 
 
 def _named(name: str, raw: bytes) -> str:
-    """A file's name, and of a zip those that it holds."""
+    """A file's name; of a zip, also the first names that it holds."""
     inside = entries_of(raw) if is_zip(name) else []
     held = ", ".join(f"{each:.60}" for each in sorted(inside)[:5])
     return f"{name} (which holds {held})" if held else name
@@ -216,7 +219,7 @@ def _say_others(
     blueprint: Blueprint,
     repairs: list[str],
 ) -> None:
-    """Says which other notebooks have answers too, and not those that count."""
+    """Notes the other notebooks whose answers differ from those of the notebook that counts."""
     if not strays:
         return
     labels = {cell.grade_id for cell in blueprint.cells if cell.marks["solution"]}
@@ -232,7 +235,7 @@ def _say_others(
 
 
 def _is_worked_on(files: Mapping[str, bytes], blueprints: Mapping[str, Blueprint]) -> bool:
-    """Whether a notebook of these has an answer that is not as it was released."""
+    """Whether an answer in any of these notebooks differs from what was released."""
     named = lambda name: (NOTEBOOK.sub("", name) not in blueprints, name)  # noqa: E731
     return any(
         _is_changed(_answers(files[name], name, blueprint), blueprint)
@@ -242,7 +245,7 @@ def _is_worked_on(files: Mapping[str, bytes], blueprints: Mapping[str, Blueprint
 
 
 def _is_no_work(raw: bytes, name: str, blueprint: Blueprint) -> str:
-    """Why a notebook of the right name is not what was worked on; empty where it is."""
+    """Why a notebook with the right name is not the student's work; empty where it is."""
     try:
         cells = read_notebook(raw, name, []).cells
     except Unfit:
@@ -256,16 +259,16 @@ def _is_no_work(raw: bytes, name: str, blueprint: Blueprint) -> str:
 def _meant(
     files: Mapping[str, bytes], name: str, blueprint: Blueprint, changed: bool
 ) -> str | None:
-    """The notebook of another name that has the assignment's cells, if one was worked on.
+    """Which of some notebooks has the assignment's cells, preferably one that was worked on.
 
     Args:
-        files: The notebooks that it could be, by name.
-        name: What it should be called.
+        files: The contents of the candidates, by name.
+        name: The name that the notebook should have, without its ending.
         blueprint: What was released.
-        changed: Whether it must be one that was worked on.
+        changed: Whether only a notebook that was worked on will do.
 
     Raises:
-        Unfit: When it could be either of two.
+        Unfit: When candidates differ in what was written.
     """
     found = {stray: _answers(files[stray], stray, blueprint) for stray in sorted(files)}
     found = {stray: answers for stray, answers in found.items() if answers}
@@ -280,7 +283,7 @@ def _meant(
 
 
 def _answers(raw: bytes, name: str, blueprint: Blueprint) -> dict[str, str]:
-    """The text of each cell of the assignment's, by name; nothing where it is no notebook."""
+    """The sources of the assignment's cells, by name; empty where the file is no notebook."""
     known = {cell.grade_id for cell in blueprint.cells}
     try:
         cells = read_notebook(raw, name, []).cells
@@ -290,7 +293,7 @@ def _answers(raw: bytes, name: str, blueprint: Blueprint) -> dict[str, str]:
 
 
 def _is_changed(answers: Mapping[str, str], blueprint: Blueprint) -> bool:
-    """Whether there is an answer that is not as it was released."""
+    """Whether any answer differs from what was released."""
     return any(
         cell.marks["solution"] and answers.get(cell.grade_id, cell.source) != cell.source
         for cell in blueprint.cells
@@ -298,7 +301,11 @@ def _is_changed(answers: Mapping[str, str], blueprint: Blueprint) -> bool:
 
 
 def _check_timestamp(files: dict[str, bytes], repairs: list[str]) -> None:
-    """Makes sure that the time of the submission is one, and is written as nbgrader reads it."""
+    """Rewrites the time of the submission as plain UTF-8, and notes a doubtful one.
+
+    Raises:
+        Unfit: When nbgrader cannot read the time.
+    """
     if STAMP not in files:
         return
     try:
@@ -316,7 +323,7 @@ def _check_timestamp(files: dict[str, bytes], repairs: list[str]) -> None:
     zone = " ".join(text.split(" ")[2:]) or "UTC"
     try:
         ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # CEST, for one, and +0200
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # such as CEST and +0200
         repairs.append(f"{said}, whatever {zone[:20]} means; {LOOK}")
     if when > datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1):
         repairs.append(f"{said}, a time that has not come; {LOOK}")

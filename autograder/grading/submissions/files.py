@@ -1,4 +1,4 @@
-"""The files of a submission, read without trusting them: no links, no pipes, and only so much."""
+"""The files of a submission, read without trusting them: no links, no pipes, limited sizes."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ MAX_WALK = 50_000  # files and folders that are looked at
 MAX_DEPTH = 8  # of nested folders
 MAX_NOTEBOOK = 200 * 2**20  # bytes of a notebook with its outputs, which are dropped
 MAX_TIMESTAMP = 1000  # bytes
-SCRATCH = 64 * 2**20  # bytes of files that a notebook finds beside it
-MAX_NAMED = 20  # of the files that are left out
-PAGE = 4096  # bytes; a file in memory takes whole ones
+SCRATCH = 64 * 2**20  # bytes; scratch space of a notebook, which files beside it share
+MAX_NAMED = 20  # files left out that are named
+PAGE = 4096  # bytes; a file in memory takes whole pages
 
-# What a notebook may be called when a browser or Windows has had its way with the name.
+# How a notebook's name may end, after a browser or Windows has changed it.
 NOTEBOOK = re.compile(r"\.ipynb(\.txt|\.json)?$", re.IGNORECASE)
-MARKS = {  # of text's order of bytes; the longer ones begin like the others
+MARKS = {  # byte order marks, longer ones first: one begins like a shorter one
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
@@ -40,7 +40,7 @@ MARKS = {  # of text's order of bytes; the longer ones begin like the others
 LITTER = ("__MACOSX", "._*", ".DS_Store", "Thumbs.db", "desktop.ini", ".git", ".svn", ".venv")
 LITTER += ("__pycache__", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".idea", ".vscode")
 
-# Files that a browser would run when an instructor follows a link to them in formgrader.
+# Types of files that a browser would run when an instructor follows a link in formgrader.
 ACTIVE = re.compile(r"html|xml|svg|javascript|ecmascript|flash|pdf", re.IGNORECASE)
 
 
@@ -49,7 +49,7 @@ class Unfit(Plain):
 
     Args:
         digest: SHA-256 of what was handed in, where it could be read.
-        repairs: What had been put right before.
+        repairs: What had been put right before that was found.
     """
 
     digest = ""
@@ -57,12 +57,12 @@ class Unfit(Plain):
 
 
 def is_shown(name: str) -> bool:
-    """Whether a file may lie where formgrader shows it; a notebook finds all others as well."""
+    """Whether a file may lie where formgrader shows it; a notebook that runs finds all files."""
     return not ACTIVE.search(mimetypes.guess_type(name)[0] or "")
 
 
 def is_litter(name: str) -> bool:
-    """Whether a file or a folder is a program's or a system's, and no work."""
+    """Whether a file or a folder was left by a program or a system, and is no work."""
     return any(fnmatch(name, pattern) for pattern in LITTER)
 
 
@@ -75,15 +75,17 @@ def read_files(
         root: The folder that was handed in.
         needed: The names of the notebooks that are graded.
         ignore: Patterns of names that are not part of a submission.
-        room: Bytes of all other files together. Smaller files come first.
+        room: Bytes of scratch space; all other files together may fill what is `usable` of it.
+            Smaller files come first.
         repairs: What was left out, and why, is added here.
 
     Returns:
-        Contents by name. Where a notebook that is graded is not there, all others are, because it
-        may be one of them; `fit` leaves out what is then too much.
+        Contents by name. If a graded notebook is missing or empty, other notebooks may exceed the
+        room, because it may be one of them; `fit` leaves out what is then too much.
 
     Raises:
-        Unfit: When a file without which nothing can be graded is left out.
+        Unfit: When the folder cannot be read, or a graded notebook or timestamp.txt cannot be read
+            or is too large.
     """
     files, left_out = {}, {}
     chosen = [name for name in (*sorted(needed), STAMP) if os.path.lexists(root / name)]
@@ -128,7 +130,7 @@ def read_files(
 
 
 def fit(files: dict[str, bytes], needed: set[str], room: int, repairs: list[str]) -> None:
-    """Leaves out other notebooks for which there is no room beside the one that is graded.
+    """Leaves out ungraded notebooks, the largest first, until all files fit into the room.
 
     Args:
         files: What `read_files` returned.
@@ -146,20 +148,20 @@ def fit(files: dict[str, bytes], needed: set[str], room: int, repairs: list[str]
 
 
 def is_notebook(name: str) -> bool:
-    """Whether a file may be a notebook that is graded, in a folder or under another name."""
+    """Whether a file's name ends like a notebook's, even if a browser or Windows changed it."""
     return bool(NOTEBOOK.search(name))
 
 
 def is_zip(name: str) -> bool:
-    """Whether a file has the name of a zip."""
+    """Whether a file's name ends in .zip."""
     return name.lower().endswith(".zip")
 
 
 def read_text(raw: bytes) -> tuple[str, str]:
-    """A file's text, whatever program wrote it, and what was done to read it; often nothing.
+    """A file's text in any common encoding, and what was done to read it; often empty.
 
     Raises:
-        UnicodeDecodeError: When it is no text.
+        UnicodeDecodeError: When the file is no text.
     """
     done, encoding = "", next((MARKS[mark] for mark in MARKS if raw.startswith(mark)), None)
     if encoding:
@@ -175,12 +177,12 @@ def read_text(raw: bytes) -> tuple[str, str]:
 
 
 def usable(room: int) -> int:
-    """What of a notebook's scratch space files may fill; the rest is its own."""
+    """The part of a notebook's scratch space that files may fill; its code has the rest."""
     return room - room // 16
 
 
 def taken(raw: bytes) -> int:
-    """Bytes of disk that a file takes."""
+    """Bytes that a file takes, in whole pages."""
     return -(-len(raw) // PAGE) * PAGE
 
 
@@ -196,11 +198,11 @@ class _TooMany(Exception):
 
 
 def _walk(root: Path, ignore: tuple[str, ...], left_out: dict[str, str]) -> Iterator[str]:
-    """The names of files; what no submission needs, and what lies too deep, is left out.
+    """Yields the names of files; litter and what lies too deep goes into `left_out` instead.
 
     Raises:
         Unfit: When the folder cannot be read.
-        _TooMany: When there is more in it than is looked at.
+        _TooMany: When the folder holds more than `MAX_WALK` files and folders.
     """
     waiting, looked = [("", 0)], 0
     while waiting:
@@ -231,7 +233,7 @@ def _walk(root: Path, ignore: tuple[str, ...], left_out: dict[str, str]) -> Iter
 
 
 def _read(root: Path, name: str, most: int, limit: str) -> tuple[str | None, bytes]:
-    """Reads a file without following links or waiting for pipes; or says what is wrong with it."""
+    """What is wrong with a file, or None, and its bytes; follows no link and waits for no pipe."""
     if not name.isprintable() or "\\" in name:
         return "has a name that some systems read as another", b""
     try:
@@ -256,11 +258,11 @@ def open_plain(path: str | Path, folder: int | None = None) -> BinaryIO:
 
     Args:
         path: The file.
-        folder: The open folder that a relative path is in, by its number; the current one without.
+        folder: The descriptor of the folder of a relative path; None for the current folder.
 
     Raises:
-        NotRegular: When it is no regular file.
-        OSError: When it cannot be opened.
+        NotRegular: When the path is no regular file.
+        OSError: When the file cannot be opened, or is a link.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     if not stat.S_ISREG(os.fstat(handle).st_mode):

@@ -12,10 +12,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from autograder.grading.submissions.files import Unfit, read_text
 
-MAX_VALUES = 10_000_000  # commas and opening brackets of a notebook's file
+MAX_VALUES = 10_000_000  # commas and opening brackets in a notebook's file
 MAX_CELLS = 5000
-MAX_SOURCE = 4 * 2**20  # characters of a notebook's cells
-OTHERS = {  # how files begin that are handed in under a notebook's name
+MAX_SOURCE = 4 * 2**20  # characters of all cells of a notebook
+OTHERS = {  # first bytes of other files that are handed in under a notebook's name
     (b"<!", b"<?", b"<h", b"<H"): "a page of the web, perhaps of a login",
     (b"PK\x03\x04",): "a zip",
     (b"\x1f\x8b",): "a packed file (gzip)",
@@ -26,7 +26,7 @@ CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 def read_notebook(raw: bytes, name: str, repairs: list[str]) -> NotebookNode:
-    """Reads a notebook and rebuilds it from what grading needs; outputs are not among that.
+    """Reads a notebook and rebuilds it from what grading needs, without outputs.
 
     Args:
         raw: The file's bytes.
@@ -34,7 +34,7 @@ def read_notebook(raw: bytes, name: str, repairs: list[str]) -> NotebookNode:
         repairs: What was put right is added here.
 
     Raises:
-        Unfit: When it is not a notebook.
+        Unfit: When the file is no valid notebook, or exceeds a limit.
     """
     begins = raw[:1000].removeprefix(b"\xef\xbb\xbf").lstrip()
     for marks, form in OTHERS.items():
@@ -63,7 +63,7 @@ def read_notebook(raw: bytes, name: str, repairs: list[str]) -> NotebookNode:
     if data.get("nbformat") in (1, 2, 3):
         try:
             data = nbformat.reads(json.dumps(data), as_version=4)
-        except Exception as error:  # a converter that meets damaged input
+        except Exception as error:  # the converter met damaged input
             raise Unfit(f"{name} is of an old format and damaged: {error!r:.100}.") from None
         repairs.append(f"{name}: brought to format 4.")
     elif data.get("nbformat") != 4 and isinstance(data.get("nbformat"), int):
@@ -88,7 +88,7 @@ def read_notebook(raw: bytes, name: str, repairs: list[str]) -> NotebookNode:
 
 
 def _without_outputs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Drops what grading has no use for, before its size counts."""
+    """Drops outputs and widgets, which grading does not need, on reading."""
     return {key: [] if key == "outputs" else value for key, value in pairs if key != "widgets"}
 
 
@@ -115,7 +115,7 @@ def _rebuilt(
         repairs.append(f"{name}: cell {index + 1} is of no known type; taken as text.")
     metadata = cell.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
-    given = cell.get("id", metadata.get("id"))  # the latter is Colab's way
+    given = cell.get("id", metadata.get("id"))  # the latter is where Colab puts it
     if not isinstance(given, str) or not CELL_ID.fullmatch(given) or given in seen:
         given = f"cell-{index}"
         while given in seen:

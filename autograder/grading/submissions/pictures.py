@@ -1,7 +1,7 @@
 """Pictures in written answers, so that whoever marks them sees what the student saw.
 
 A picture may be pasted into a cell, written into its text, or lie in a file beside the notebook.
-Each becomes an attachment of the cell, made of pixels and under a name of ours; what can't is said.
+Each becomes an attachment of the cell, a bitmap under a name of ours; the repairs say which cannot.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from urllib.parse import unquote
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 
-KINDS = {  # how the files of each kind begin
+KINDS = {  # first bytes of the files of each kind
     "image/png": b"\x89PNG\r\n\x1a\n",
     "image/jpeg": b"\xff\xd8\xff",
     "image/gif": b"GIF8",
     "image/webp": b"RIFF",
 }
 MAX_PICTURE = 4 * 2**20  # bytes
-MAX_PICTURES = 12  # of a cell
+MAX_PICTURES = 12  # pictures of a cell
 IMG = re.compile(
     r"<img\b[^<>]*?\bsrc\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\"'\s<>]+))", re.IGNORECASE
 )
 DATA = re.compile(r"data:(?P<kind>image/[\w.+-]+);base64,(?P<text>.*)", re.DOTALL)
-LONG_DATA = re.compile(  # in one line, or in lines as programs for mail write them
+LONG_DATA = re.compile(  # on one line, or wrapped as mail programs do it
     r"data:image/[\w.+-]+;base64,[A-Za-z0-9+/=]{60,}"
     r"(?:\s[A-Za-z0-9+/=]{60,})*(?:\s[A-Za-z0-9+/=]+(?=[\"')>]))?"
 )
@@ -46,10 +46,10 @@ def gather(
     """Gives a cell its pictures as attachments that can be shown.
 
     Args:
-        cell: A markdown cell; its text stays as it is, but for pictures that it holds itself.
-        attachments: What the notebook's file says that was pasted.
+        cell: A markdown cell; of its text, only pictures that it holds itself are removed.
+        attachments: The cell's attachments in the notebook's file: pasted pictures.
         files: What was handed in, by name.
-        name: The notebook's file and the cell, for what is said.
+        name: The notebook's file and the cell, as `repairs` names them.
         repairs: What is not shown, and why, is added here.
     """
     found: list[tuple[str, bytes]] = []
@@ -84,21 +84,21 @@ def gather(
 
 
 def _alike(path: str) -> str:
-    """A file's name without what tells names apart on some systems alone.
+    """A path in one form for all spellings that some systems take for the same path.
 
-    A Mac takes an accent apart from its letter, and neither a Mac nor Windows minds capitals.
+    macOS stores an accent apart from its letter, and macOS and Windows ignore capitals.
     """
     return unicodedata.normalize("NFC", posixpath.normpath(path)).casefold()
 
 
 def _put(data: str, aside: list[str]) -> str:
-    """Puts a picture aside, and says under which address."""
+    """Adds a picture to `aside`; returns an address for it."""
     aside.append(data)
     return f"{ASIDE}{len(aside) - 1}"
 
 
 def _references(source: str) -> list[str]:
-    """The addresses of the pictures that a text shows, in their order."""
+    """The addresses of a text's pictures, in order; overlong paragraphs are skipped."""
     finder = _Finder()
     for piece in in_pieces(source):
         if len(piece) <= MAX_PIECE:
@@ -107,9 +107,9 @@ def _references(source: str) -> list[str]:
 
 
 def in_pieces(source: str) -> Iterator[str]:
-    """A text for Markdown: whole, or a long one in pieces that end with a paragraph.
+    """Yields a text for Markdown: a short one whole, a long one in pieces of whole paragraphs.
 
-    A piece that is longer than `MAX_PIECE` is one paragraph, which Markdown is not to read.
+    A piece longer than `MAX_PIECE` is a single paragraph, and must not be given to Markdown.
     """
     piece, size = [], 0
     for paragraph in source.split("\n\n") if len(source) > MAX_PIECE else [source]:
@@ -122,7 +122,7 @@ def in_pieces(source: str) -> Iterator[str]:
 
 
 class _Finder(IPythonRenderer):
-    """Notes the pictures of a text, and draws none of it."""
+    """Collects the addresses of a text's pictures; renders nothing."""
 
     def __init__(self) -> None:
         super().__init__(escape=False, exclude_anchor_links=True)
@@ -169,7 +169,7 @@ def _take(
 
 
 def kind_of(raw: bytes | None) -> str | None:
-    """What kind of picture these bytes are, if one that is made of pixels."""
+    """The MIME type of a bitmap, from its first bytes; None for anything else."""
     for kind, start in KINDS.items():
         if raw and raw.startswith(start) and (start != b"RIFF" or raw[8:12] == b"WEBP"):
             return kind
@@ -177,7 +177,7 @@ def kind_of(raw: bytes | None) -> str | None:
 
 
 def sound(text: Any, kind: str) -> str | None:
-    """A picture's base64 text, if it is one of that kind: renderers put it between quotes."""
+    """A picture's base64 text if it is of that kind, else None: renderers quote it unescaped."""
     return _joined(text) if kind_of(_raw(text)) == kind else None
 
 
@@ -194,7 +194,7 @@ def _joined(text: Any) -> str:
 
 
 def kept(attachments: Any) -> dict[str, dict[str, str]]:
-    """Of a cell's attachments, those that `gather` has made; whatever else is there, is not."""
+    """Those of a cell's attachments that have the form in which `gather` makes them."""
     found = {}
     for name, bundle in (attachments or {}).items():
         if re.fullmatch(r"picture-\d+", name) and isinstance(bundle, dict) and len(bundle) == 1:
@@ -205,7 +205,7 @@ def kept(attachments: Any) -> dict[str, dict[str, str]]:
 
 
 def of_the_set(attachments: Any) -> dict[str, dict[str, str]]:
-    """The pictures of released text, as a submission has them, under the names that it uses."""
+    """The pictures of released text in a submission, under the names that the text uses."""
     found = {}
     for name, bundle in (attachments if isinstance(attachments, dict) else {}).items():
         kind, text = next(iter(bundle.items())) if isinstance(bundle, dict) and bundle else ("", "")
@@ -216,5 +216,5 @@ def of_the_set(attachments: Any) -> dict[str, dict[str, str]]:
 
 
 def below(attachments: Mapping[str, Any]) -> str:
-    """The lines that show a cell's pictures below its text."""
+    """The Markdown that shows a cell's pictures below its text."""
     return "".join(f"\n\n![{name}](attachment:{name})" for name in attachments)

@@ -1,4 +1,4 @@
-"""Released cells, put back where a student's notebook has them otherwise."""
+"""Restores released cells where they are changed in a student's notebook."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from autograder.nbgrader_internals import compute_checksum
 
 
 def restore(notebook: NotebookNode, name: str, blueprint: Blueprint, repairs: list[str]) -> None:
-    """Puts the cells that nbgrader knows back to what was released, in place.
+    """Restores marks, types and places of the cells that nbgrader knows, in place.
 
-    Copied cells become ordinary ones, deleted cells come back, changed marks are set right. What
-    students wrote is not touched.
+    Of copied cells one counts and the others become ordinary; deleted cells come back, unless they
+    are for answers alone; the kernel is the released one. Texts stay: nbgrader itself puts those of
+    locked cells back later.
 
     Args:
         notebook: As `read_notebook` returns it.
@@ -67,10 +68,10 @@ def restore(notebook: NotebookNode, name: str, blueprint: Blueprint, repairs: li
 
 
 def _recognised(notebook: NotebookNode, blueprint: Blueprint) -> dict[str, list[NotebookNode]]:
-    """The released cells that nobody was to change, by name, where all marks are gone.
+    """Finds released cells, by name, in a notebook that has lost all of nbgrader's marks.
 
-    Some programs drop them. Only if every cell that is graded by machine is there by its text is it
-    certain what the notebook is.
+    Some programs drop them. Fixed cells are found by text, answers by id. The result is empty
+    unless all graded fixed cells are there: only then is it certain what the notebook is.
     """
     fixed = [cell for cell in blueprint.cells if not (cell.marks["solution"] or cell.marks["task"])]
     found: dict[str, list[NotebookNode]] = {}
@@ -80,7 +81,7 @@ def _recognised(notebook: NotebookNode, blueprint: Blueprint) -> dict[str, list[
                 cell.metadata.nbgrader = nbformat.from_dict(known.marks)
                 found.setdefault(known.grade_id, []).append(cell)
     ids = {cell.grade_id: cell for cell in blueprint.cells if cell.marks["solution"]}
-    for cell in notebook.cells:  # answers have no text of ours, but often their ids still
+    for cell in notebook.cells:  # answers have been changed, but often keep their ids
         known = ids.get(cell.get("id"))
         if known and known.cell_type == cell.cell_type and not grade_id(cell):
             cell.metadata.nbgrader = nbformat.from_dict(known.marks)
@@ -114,7 +115,7 @@ def _restore_marks(cell: NotebookNode, name: str, known: MarkedCell, repairs: li
 
 
 def _choose(cells: list[NotebookNode], name: str, known: MarkedCell, repairs: list[str]) -> None:
-    """Keeps the marks of the copy that was worked on, or of the last; nbgrader keeps the last."""
+    """Keeps the marks of one copy: the last changed one; the last, if locked or all unchanged."""
     changed = [cell for cell in cells if compute_checksum(cell) != known.marks["checksum"]]
     kept = (changed if changed and not known.marks["locked"] else cells)[-1]
     for cell in cells:
@@ -129,10 +130,10 @@ def _choose(cells: list[NotebookNode], name: str, known: MarkedCell, repairs: li
 def _keep_additions(
     notebook: NotebookNode, name: str, known: MarkedCell, repairs: list[str]
 ) -> None:
-    """Keeps what was written below the text of a locked cell, which nbgrader puts back.
+    """Copies a locked cell to which a student added text, because nbgrader restores the cell.
 
-    A student may have merged an answer with it, or have answered below the question. What is
-    graded comes after an answer.
+    The student may have answered in it, or below the question. The copy comes before a cell graded
+    by machine, because the answer must run first; else after the cell.
     """
     if known.marks["solution"] or known.marks["task"] or not known.source.strip():
         return
@@ -150,10 +151,10 @@ def _keep_additions(
 def _put_below_answers(
     notebook: NotebookNode, name: str, blueprint: Blueprint, repairs: list[str]
 ) -> None:
-    """Puts a graded cell that was moved above its answer, or its answer below it, in its place.
+    """Moves a graded cell that stands above its answer to just below the answer.
 
-    Whoever runs cells out of their order sees nothing wrong there; in grading, nothing would be
-    defined yet.
+    A student who runs cells out of their order sees nothing wrong; in grading, the answer would not
+    be defined yet.
     """
     for label in [cell.grade_id for cell in blueprint.cells if cell.is_judged]:
         place = {grade_id(there): i for i, there in enumerate(notebook.cells)}
@@ -170,10 +171,10 @@ def _return_missing(
     present: set[str],
     repairs: list[str],
 ) -> None:
-    """Brings deleted cells back: graded ones as late as their order allows, others as early.
+    """Brings deleted cells back: graded ones as late as the released order allows, others as early.
 
-    An answer to be graded may stand in a cell that the student typed anew; it must run first. A
-    deleted cell for answers alone stays away: its stub would undo such an answer.
+    The answer may stand in a new cell of the student's, which must run before the graded cell. A
+    deleted cell for answers alone does not come back: its stub would undo such an answer.
     """
     order = [cell.grade_id for cell in blueprint.cells]
     for index, cell in enumerate(blueprint.cells):

@@ -7,17 +7,17 @@ from pathlib import Path
 
 from autograder.nbgrader_internals import CourseDirectory
 
-DELAY = timedelta(minutes=10)  # between a submission's time and the end of its copying
+DELAY = timedelta(minutes=10)  # allowed between a submission's time and the end of its copying
 
 
 def collected_of(coursedir: CourseDirectory, place: Path) -> datetime | None:
-    """When a collected submission was handed in, in UTC; None where it does not say so.
+    """When a collected submission was handed in, in UTC; None where it does not say when.
 
-    A time that has not come says nothing: else no newer version would ever be collected.
+    A time in the future, by more than `DELAY`, gives None too: it would block all newer versions.
     """
     try:
         when: datetime | None = coursedir.get_existing_timestamp(str(place))
-    except Exception:  # what a student wrote into it
+    except Exception:  # a student may have written anything into it
         return None
     latest = datetime.now(UTC).replace(tzinfo=None) + DELAY
     return when if when is None or when <= latest else None

@@ -1,4 +1,4 @@
-"""A submission that is a zip: its notebook is looked for inside where there is none beside it."""
+"""Submissions that hold a zip: it is unpacked where no notebook beside it was worked on."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ from autograder.grading.submissions.files import (
 )
 
 SAYS_UTF8 = 0x800
-OF_DOS = 0  # what a zip calls the system of Windows
-HEAD = b"PK\x01\x02"  # of each file in a zip's list
-PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for gigabytes to be unpacked
+OF_DOS = 0  # a zip's code for a file from DOS or Windows
+HEAD = b"PK\x01\x02"  # begins each entry of a zip's directory
+PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may need gigabytes to be unpacked
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
 DAMAGED += (ValueError, IndexError, LookupError)
 
 
 def unpack(name: str, files: MutableMapping[str, bytes], room: int, repairs: list[str]) -> None:
-    """Puts what a zip holds in its place, if there is a notebook in it.
+    """Replaces a zip with the files in it, if one of them is a notebook.
 
-    A notebook that has the name of one beside the zip goes into a folder of the zip's name.
+    Where a name is taken by a file beside the zip, a notebook goes into a folder named after the
+    zip, and any other file is dropped.
 
     Args:
-        name: The zip's.
-        files: What was handed in, by name.
-        room: Bytes that files other than notebooks may have.
+        name: The zip's name.
+        files: What was handed in, by name; changed in place.
+        room: Bytes of scratch space; notebooks from the zip do not count.
         repairs: What was done, or why it could not be, is added here.
     """
     try:
@@ -69,7 +70,7 @@ def entries_of(raw: bytes) -> list[str]:
 def name_of(entry: zipfile.ZipInfo) -> str:
     """A file's name in a zip; many systems write UTF-8 and do not say so.
 
-    Windows PowerShell 5 writes backslashes between folders.
+    Backslashes become slashes in zips from Windows, where PowerShell 5 writes them.
     """
     name = entry.filename
     if not entry.flag_bits & SAYS_UTF8:
@@ -79,10 +80,10 @@ def name_of(entry: zipfile.ZipInfo) -> str:
 
 
 def _entries(raw: bytes) -> Iterator[tuple[str, bytes]]:
-    """The files of a zip, by names that lead nowhere else.
+    """Yields a zip's files, but no litter and no timestamp.txt.
 
     Raises:
-        ValueError: When it holds more than a submission may.
+        ValueError: When its size, a name or a compression is not allowed.
     """
     if raw.count(HEAD) > 2 * MAX_FILES:
         raise ValueError
@@ -99,7 +100,7 @@ def _entries(raw: bytes) -> Iterator[tuple[str, bytes]]:
             if not name.isprintable() or "\\" in name:
                 raise ValueError
             with archive.open(entry) as stream:
-                content = stream.read(room + 1)  # whatever its list says
+                content = stream.read(room + 1)  # whatever size its directory says
             if len(content) > room:
                 raise ValueError
             room -= len(content)
