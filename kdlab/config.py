@@ -24,6 +24,9 @@ class TrainConfig:
     The default peak is for new weights. A pretrained student takes about 1e-4, and adapters take
     about 5e-4: with much more, it may lose what it knew.
 
+    With ``on_policy``, the student continues prompts, which are the beginnings of rows. With
+    ``prompt_tokens=None``, the prompts of plain text have 16 tokens or, in shorter rows, all but 1.
+
     Raises:
         ValueError: a value is outside its range, or batch_size is no multiple of accumulation.
 
@@ -48,9 +51,9 @@ class TrainConfig:
     compile: bool = False  # torch.compile the student
     linear_objective: bool = True  # take the linear path, which makes no logits, where possible
     on_policy: float = 0.0  # share of steps on text that the student writes, with KD loss alone
-    prompt_tokens: int | None = None  # most tokens of a prompt; None: to the last answer, else 16
-    new_tokens: int | None = None  # most tokens of the student's text; None: to the batch's width
-    end_of_text: int | tuple[int, ...] | None = None  # ids; None: those of data and student
+    prompt_tokens: int | None = None  # most tokens of a prompt; None: all before the last answer
+    new_tokens: int | None = None  # most tokens to write; None: up to the batch's longest row
+    end_of_text: int | tuple[int, ...] | None = None  # token ids; None: those of data and student
     progress: bool = False  # show a bar
 
     def __post_init__(self) -> None:

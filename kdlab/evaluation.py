@@ -57,9 +57,9 @@ class Calibration:
 
     @property
     def expected_error(self) -> float:
-        """Expected calibration error, 0 to 1: mean of ``|accuracy − confidence|`` over the bins.
+        """Expected calibration error, 0 to 1.
 
-        Each bin is weighted by its count.
+        This is the mean of ``|accuracy − confidence|`` over the bins, each weighted by its count.
         """
         bins = zip(self.confidence, self.accuracy, self.count, strict=True)
         error = sum(n * abs(accuracy - confidence) for confidence, accuracy, n in bins)
@@ -68,7 +68,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Means over the positions of a data set that count: after the first token, with a label.
+    """Means over the positions that count, which are those with a label and a token before it.
 
     >>> calm = Calibration(confidence=(1.0,), accuracy=(1.0,), count=(7,))
     >>> round(Evaluation(lm_loss=math.log(8), positions=7, calibration=calm).perplexity, 6)
@@ -85,7 +85,7 @@ class Evaluation:
 
     @property
     def perplexity(self) -> float:
-        """exp of the LM loss: n for a model that gives every label the probability 1/n."""
+        """Exp of the LM loss; n for a model that gives every label the probability 1/n."""
         return _exp(self.lm_loss)
 
     @property
@@ -125,14 +125,16 @@ def evaluate(
 ) -> Evaluation:
     """Measure a student on every position of a data set, beside its teacher if there is one.
 
-    Logits are made from hidden states, for a few positions at a time. A model that does not expose
-    its output head, or changes the logits after it, makes those of a whole batch at once.
+    Logits are made from hidden states, for a few positions at a time. If a model does not expose
+    its output head, or changes the logits that the head gives, its logits for a whole batch are
+    made at once.
 
     Args:
         student: any causal language model.
         data: rows ``{"input_ids": [T], "labels": [T]}`` of any length, labels not shifted.
         teacher: another model over the same vocabulary, or a :class:`kdlab.Teacher` that gives
-            logits for any text. Models are measured in evaluation mode; their modes are restored.
+            logits for any text. Models are measured in evaluation mode; their modes are restored
+            afterwards.
         batch_size: rows at a time; the result does not depend on it.
         ignore_index: positions with this label are left out.
         match_vocab: ``"error"``, or ``"truncate"`` to compare the first min(V, V') entries of
@@ -144,8 +146,8 @@ def evaluate(
 
     Raises:
         ValueError: no position has a label; a label is outside the vocabulary; the vocabularies
-            of student and teacher differ in size; a model is not a causal language model, or
-            mixes packed texts; or the teacher gives its likeliest tokens instead of logits.
+            of student and teacher differ in size; a model is not a causal language model, or lets
+            packed texts see each other; or the teacher gives likeliest tokens instead of logits.
         FloatingPointError: logits are NaN.
 
     >>> from kdlab import TinyGPT
@@ -202,7 +204,7 @@ def evaluate(
 
 
 class _Asked:
-    """A model or a teacher; its head is left out where it returns exactly the logits."""
+    """A model or a teacher; its head is left out if what the head returns is exactly the logits."""
 
     def __init__(self, source: nn.Module | Teacher):
         head: Any
@@ -302,7 +304,7 @@ def _measured(
 
 @checked
 def perplexity(model: nn.Module, data: Rows, *, batch_size: int = 32) -> float:
-    """exp of the mean negative log-likelihood of the labels, the usual score of a language model.
+    """Exp of the mean negative log-likelihood of the labels, the usual score of a language model.
 
     Args:
         model: any causal language model.

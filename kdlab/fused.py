@@ -1,14 +1,14 @@
 """The combined objective from hidden states: the same loss without either model's logits in full.
 
 For N positions and a vocabulary of V, the largest tensors of a training step are those of shape
-[N, V]: the logits of student and teacher, their softmaxes and the gradient. Here they exist for one
-chunk of positions at a time. The gradient of the loss has a closed form (:mod:`kdlab.divergences`).
-It is computed while the chunk's logits are in memory and carried on to the hidden states and the
-head; then the chunk's tensors are discarded. That takes one pass with four matrix products a chunk,
-and nothing is computed twice.
+[N, V]: the logits of student and teacher, their softmaxes and the gradient. Here these exist for
+one chunk of positions at a time. The gradient of the loss has a closed form
+(:mod:`kdlab.divergences`). It is computed while the chunk's logits are in memory and carried on to
+the hidden states and the head; then the chunk's tensors are discarded. That takes one pass with
+four matrix products a chunk, and nothing is computed twice.
 
 Logits and sums, including the gradient of the head, are float32 even where heads are bfloat16.
-Rounded to bfloat16, a logit of 16 would be off by up to 0.06, six percent of its probability.
+Rounded to bfloat16, a logit of 16 would be off by up to 0.06, and its probability by six percent.
 
 On a GPU one Triton kernel, where it can run, computes the terms and their gradient: see
 :mod:`kdlab.kernels`.
@@ -64,9 +64,9 @@ class LinearCombinedObjective(CombinedObjective):
     is impossible, it raises ValueError.
 
     Args:
-        divergence: a name in :data:`kdlab.DIVERGENCES`; or one of those functions, also with
-            options bound by ``functools.partial``. Other functions have no closed-form gradient:
-            they need :class:`CombinedObjective`.
+        divergence: a name in :data:`kdlab.DIVERGENCES`; or one of the functions named there,
+            also with options bound by ``functools.partial``. Other functions have no closed-form
+            gradient: they need :class:`CombinedObjective`.
         chunk_size: most positions whose logits exist at once; by default as many as fit in 128 MiB
             for both models together (896 MiB on a GPU). Smaller chunks need less memory; larger
             ones make the matrix products faster.
@@ -119,10 +119,10 @@ class LinearCombinedObjective(CombinedObjective):
 
         Args:
             student_hidden: ``[..., d_s]``, the student's last hidden states, the input of its head.
-            student_head: its head: an ``nn.Linear``, a weight ``[V, d_s]``, or (weight, bias).
-            teacher_hidden: ``[..., d_t]``, treated as a constant; or a :class:`kdlab.TopK`, which
-                saves the product with the teacher's head; None only while λ = 0.
-            teacher_head: the teacher's head, treated as a constant; not read where
+            student_head: an ``nn.Linear``, its weight ``[V, d_s]``, or the pair (weight, bias).
+            teacher_hidden: ``[..., d_t]``, treated as a constant; or a :class:`kdlab.TopK`, with
+                which no teacher's head is needed; or None, which is allowed only while λ = 0.
+            teacher_head: the teacher's head, treated as a constant; not read if
                 ``teacher_hidden`` is a TopK or None.
             labels: ``[...]``, integers; ``ignore_index`` where a position does not count.
             num_items: as in :class:`CombinedObjective`.
@@ -199,7 +199,7 @@ def linear_twin(objective: Objective) -> LinearCombinedObjective | str:
     """The same objective from hidden states, its linear twin; or, in words, why there is none.
 
     A :class:`CombinedObjective` has a twin if its divergence has a closed-form gradient and none of
-    its methods was replaced. A subclass may change anything, so it has one only if the subclass
+    its methods was replaced. A subclass may change anything, so it has a twin only if it
     itself defines ``linear_twin()``; inherited methods do not count.
     """
     kind = type(objective)
@@ -288,9 +288,9 @@ def _flat(hidden: Tensor) -> Tensor:
 
 
 def _divides(hidden: Tensor) -> bool:
-    """Whether the gradient is divided while it is computed; most backward passes then hand it on.
+    """Whether the gradient is divided while it is computed, so that backward rarely has to.
 
-    That is so on a CPU. On a GPU it is divided when it is cast, which takes a pass over it anyway.
+    True on a CPU. On a GPU the gradient is divided when it is cast, which reads all of it anyway.
     """
     return hidden.device.type == "cpu"
 
@@ -314,8 +314,9 @@ def _run(
 ) -> tuple[Tensor, Tensor | None, tuple[Tensor | None, ...]]:
     """Sums of the LM and KD terms over the positions that count; gradients of their weighted sum.
 
-    Labels, a TopK and the gradient to the hidden states hold these positions, hidden states all. A
-    gradient that is not wanted is None. On a CPU, gradients are already divided.
+    Labels, a TopK and the gradient to the hidden states have only these positions; the hidden
+    states have all. A gradient that is not wanted is None. On a CPU, the gradients are already
+    divided by ``work.divisor``.
     """
     number, vocabulary = len(labels), len(weight)
     dtype = torch.promote_types(torch.promote_types(hidden.dtype, weight.dtype), torch.float32)

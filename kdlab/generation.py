@@ -54,7 +54,7 @@ def generate(
         end_of_text: the token that ends a text, or several such tokens. A row that has drawn one is
             filled up with ``end_of_text``, or the first of several; writing stops when all rows
             have ended. None: no token ends a row, as in packed text, where another text follows.
-        at_most: for each row, how many of its new tokens will be used; ignore those after them.
+        at_most: for each row, how many of its new tokens you will use; ignore the ones after these.
         generator: of the draws, on the device of ``input_ids``; None: torch's own.
 
     Returns:
@@ -135,8 +135,9 @@ BLOCK = 256  # tokens in a block of the vocabulary
 def _drawn(p: Tensor, generator: torch.Generator | None) -> Tensor:
     """A token ``[B, 1]`` for each row of probabilities ``[B, V]``.
 
-    On a CPU, first a block of the vocabulary is drawn, then a token in that block: for
-    torch.multinomial draws a random number for every token, which takes longer than a small model.
+    On a CPU, first a block of the vocabulary is drawn, then a token in that block.
+    torch.multinomial would draw a random number for every token, which takes longer than a small
+    model.
     """
     if p.device.type != "cpu":
         return torch.multinomial(p, 1, generator=generator)
@@ -147,7 +148,7 @@ def _drawn(p: Tensor, generator: torch.Generator | None) -> Tensor:
 
 
 def _picked(weights: Tensor, generator: torch.Generator | None) -> Tensor:
-    """An index ``[B, 1]`` for each row, drawn in proportion to the weights; never one of 0."""
+    """An index ``[B, 1]`` for each row, drawn in proportion to the weights; none has weight 0."""
     reached = weights.cumsum(-1)
     whole = reached[:, -1:]
     draw = whole * torch.rand(
@@ -228,7 +229,7 @@ CACHES = ("past_key_values", "cache_params", "cache")
 
 
 def end_of_text_of(model: nn.Module) -> tuple[int, ...]:
-    """The tokens that end a text, by a model's configuration; none if it does not say."""
+    """The tokens that end a text, by a model's configuration; empty if it names none."""
     for name in ("generation_config", "config"):
         found = getattr(getattr(model, name, None), "eos_token_id", None)
         if found is not None:
@@ -328,7 +329,7 @@ def continued(
 def before_answers(
     batch: Mapping[str, Tensor], *, ignore_index: int = -100, otherwise: int = 16
 ) -> list[int]:
-    """The length of each row's prompt, the tokens before its last run of labels.
+    """The length of each row's prompt: the number of tokens before the row's last run of labels.
 
     In a row without labels, or whose last run begins at the first or second token, the prompt is
     the first ``otherwise`` tokens; in a row that is no longer than this, all but the last token.

@@ -62,7 +62,7 @@ class Ingredients:
     train: PackedDataset | ChatDataset | PackedRows  # rows to learn from
     validation: PackedDataset | ChatDataset  # rows to measure on
     vocab_size: int  # entries of the teacher's vocabulary; a preset student has the same
-    tokenizer: Any = None  # from transformers; for a corpus with a preset teacher, from tokenizers
+    tokenizer: Any = None  # of ``transformers``; of ``tokenizers`` if a preset teacher has a corpus
     text_sha256: str = ""  # of the corpus or the conversations, before it is tokenized
 
     @classmethod
@@ -191,7 +191,7 @@ class Ingredients:
 
     @property
     def longest(self) -> int:
-        """Most tokens that a student from PRESETS reads: block_size, but at least 128."""
+        """Most tokens that a student from PRESETS reads, which is block_size, but at least 128."""
         return max(PRESETS["tiny-student"].block_size, self.setting.block_size or 0)
 
     def teacher_text(self, recipe: Recipe, *, device: str = "auto") -> list[dict[str, Tensor]]:

@@ -64,7 +64,7 @@ class ObjectiveOutput(NamedTuple):
 class Objective(Protocol):
     """What a trainer minimises: any callable with the two attributes below.
 
-    It takes the arguments of :meth:`CombinedObjective.__call__` and returns an
+    An objective takes the arguments of :meth:`CombinedObjective.__call__` and returns an
     :class:`ObjectiveOutput`. It may also offer a version of itself that works from hidden states,
     its linear twin. To do so, define a method ``linear_twin()`` in the class itself: see
     :func:`kdlab.fused.linear_twin`.
@@ -108,7 +108,7 @@ class CombinedObjective:
         ignore_index: positions with this label count in neither term.
         match_vocab: what to do if the vocabularies have different sizes V and V'. ``"error"``:
             raise ValueError. ``"truncate"``: keep the first min(V, V') entries of both. Every
-            softmax is then over these alone, also in the LM term, and a label beyond them is a
+            softmax is then over these alone, also in the LM term, and a label beyond them raises
             ValueError.
 
     Raises:
@@ -182,7 +182,7 @@ class CombinedObjective:
 
     @property
     def kd_scale(self) -> float:
-        """The factor that turns the divergence into the KD term: T² or 1."""
+        """The factor that turns the divergence into the KD term, T² or 1."""
         return self.temperature**2 if self.scale_by_temperature else 1.0
 
     def __call__(
@@ -197,17 +197,18 @@ class CombinedObjective:
 
         Args:
             student_logits: ``[..., V]``.
-            teacher_logits: ``[..., V]``, treated as a constant; or a :class:`kdlab.TopK`, the k
-                likeliest tokens and the probability of the rest at this objective's temperature,
-                compared as k + 1 buckets; None only while λ = 0.
+            teacher_logits: ``[..., V]``, treated as a constant; or a :class:`kdlab.TopK`, taken at
+                this objective's temperature, whose k tokens and rest are compared with the
+                student's as k + 1 buckets; or None, which is allowed only while λ = 0.
             labels: ``[...]``, integers; ``ignore_index`` where a position does not count.
             num_items: the number that the sums are divided by, ≥ 0 (0 counts as 1), or a tensor
                 with one element; by default the positions of this batch that count. With
                 accumulation or several ranks, pass the number over all micro-batches and ranks: the
                 parts then add up to the loss of the whole, however it was split. DDP and FSDP
                 average gradients over the ranks, Accelerate and Lightning over the micro-batches
-                that they accumulate. In a loop of your own, undo that before ``backward()``:
-                multiply the loss by the number of ranks or micro-batches averaged over, or by both.
+                that they accumulate. In a loop of your own, undo this averaging before
+                ``backward()``: multiply the loss by the number of ranks if gradients are averaged
+                over ranks, and by that of micro-batches if they are averaged over micro-batches.
 
         Returns:
             The loss and its two terms, all attached to the graph; 0 if no position counts. The KD
@@ -264,7 +265,7 @@ class CombinedObjective:
         return ObjectiveOutput(self.combine(lm_loss, kd_loss), lm_loss, kd_loss, num_items)
 
     def combine(self, lm_loss: Tensor, kd_loss: Tensor | None) -> Tensor:
-        """The weighted sum. A term of weight 0 is left out: multiplied by 0, ∞ would be NaN."""
+        """The weighted sum. A term of weight 0 is left out, because 0 times ∞ would be NaN."""
         lm_weight, kd_weight = self.weights
         if kd_weight == 0:
             return lm_loss

@@ -47,7 +47,7 @@ def training_curves(history: History, *, title: str = "The two losses over a run
         title: the figure's message.
 
     Returns:
-        A figure of two panels: the losses, in nats per token, and λ.
+        A figure of two panels, one of the losses in nats per token and one of λ.
 
     Raises:
         ValueError: the run had no teacher, or has taken no step.
@@ -87,15 +87,15 @@ def evaluation_curves(
     """One measurement on validation text, over the steps of several runs.
 
     Args:
-        histories: the history of each run, under its name in the legend. Each run was evaluated
-            (``eval_every``).
+        histories: the history of each run, under its name in the legend. Each run must have been
+            evaluated (``eval_every``).
         column: the measurement: ``perplexity``, ``lm_loss``, ``kl_to_teacher``,
             ``reverse_kl_to_teacher``, ``agreement_top1`` or ``calibration_error``.
         title: the figure's message.
 
     Returns:
         A figure of one panel. With ``perplexity``, a grey line shows the teacher's perplexity, if
-        all runs with a teacher end with the same one.
+        it is the same at the last evaluation of all runs that have a teacher.
 
     Raises:
         ValueError: no run is given; a run was not evaluated; or a run lacks the column, for example
@@ -274,8 +274,8 @@ def reliability_diagram(calibration: Calibration, *, title: str = "") -> Figure:
         title: the figure's message; by default the expected calibration error.
 
     Returns:
-        A figure of two panels: the accuracy of each bin that has positions, and the number of
-        positions in every bin.
+        A figure of two panels, one of the accuracy of each bin that has positions, and one of the
+        number of positions in every bin.
 
     Source: Guo et al. 2017 (arXiv 1706.04599).
 

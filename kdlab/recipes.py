@@ -33,7 +33,7 @@ class Recipe:
     """All that the result of a distillation depends on, besides the code and the machine.
 
     Raises:
-        ValueError: a name is unknown, a number outside its range, or two fields do not go together.
+        ValueError: a name is unknown, a number is outside its range, or two fields do not fit.
 
     >>> Recipe(arm="both")
     Traceback (most recent call last):
@@ -42,27 +42,27 @@ class Recipe:
 
     corpus: str = "pydocs"  # the text to learn from, as in load_corpus
     train_fraction: float = 1.0  # share of the training text that the student learns from
-    vocab_size: int | None = None  # entries to use; None: the preset's, or all of an hf: teacher
+    vocab_size: int | None = None  # entries of the vocabulary; None: all that the teacher has
     teacher: str = "tiny-teacher"  # a name in PRESETS, or hf: and a Hugging Face causal LM
     teacher_steps: int = TEACHER_STEPS  # optimiser steps that a preset teacher is trained for
     teacher_file: str | None = None  # train from this top-k store instead of the live model
     teacher_tail: bool = True  # keep the probability outside the top k as one token; False drops it
     teacher_texts: int | None = None  # blocks that the teacher writes; they replace those of corpus
     student: str = "tiny-student"  # in PRESETS, layers:n, shape:n, hf:name; see Ingredients.student
-    arm: str = "combined"  # lm: labels; kd: teacher; combined: LM + λ·KD
+    arm: str = "combined"  # "lm" minimises the LM loss, "kd" the KD loss, "combined" LM + λ·KD
     divergence: str = "forward_kl"  # a name in DIVERGENCES
     temperature: float = 1.0  # T of the KD loss
-    schedule: str = "constant"  # a name that make_schedule knows, for the combined arm
-    lam: float = 1.0  # λ at its start or its peak; for ratio, the share λ·KD / LM
+    schedule: str = "constant"  # a name that make_schedule knows; used if arm="combined"
+    lam: float = 1.0  # λ at its start or its peak; with schedule="ratio", the share λ·KD / LM
     steps: int = 200  # optimiser steps of the student
     batch_size: int = 16  # rows in a step: blocks or conversations
     learning_rate: float | None = None  # the peak; None: 2e-3, 1e-4 for hf:, 5e-4 for adapters
     seed: int = 0  # of the student's first weights and of the order of its data
     eval_every: int | None = None  # steps between evaluations on the validation split
     eval_blocks: int | None = None  # rows of the validation split, spread evenly; None: all
-    mixed_precision: str = "no"  # no, or bf16: activations in bfloat16
+    mixed_precision: str = "no"  # "no", or "bf16" for activations in bfloat16
     on_policy: float = 0.0  # share of steps on text that the student writes, with KD loss alone
-    prompt_tokens: int = 16  # tokens of each block that the student or the teacher continues
+    prompt_tokens: int = 16  # first tokens of a block, which student or teacher continues
     data: str | None = None  # conversations to learn from in place of corpus, as in load_examples
     block_size: int | None = None  # tokens of a block (None: 128), or most tokens of a conversation
     packed: bool = False  # put several conversations into a block
@@ -207,7 +207,7 @@ class Recipe:
         return CombinedObjective(self.divergence, lam=self.lam, temperature=T)
 
     def train_config(self, **options: Any) -> TrainConfig:
-        """How the student is trained; ``options`` are further fields that change no result."""
+        """The student's training; ``options`` are fields of TrainConfig that change no result."""
         shared = {f.name for f in fields(TrainConfig)} & {f.name for f in fields(Recipe)}
         values = {name: getattr(self, name) for name in shared}
         if self.data is not None:
@@ -217,7 +217,11 @@ class Recipe:
         return TrainConfig(**values, **options)
 
     def lambda_schedule(self) -> LambdaSchedule:
-        """λ over the steps: linear, cosine, warmup_stable_decay end at 0; exponential, at λ/100."""
+        """The schedule of λ; in the arms lm and kd it is constant.
+
+        ``linear``, ``cosine`` and ``warmup_stable_decay`` end at 0; ``exponential`` ends at
+        ``lam`` / 100.
+        """
         if self.arm != "combined":
             return make_schedule("constant", lam=self.objective().lam)
         lam, steps = self.lam, self.steps

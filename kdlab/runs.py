@@ -1,4 +1,4 @@
-"""One distillation from text to summary: what the command line runs, and what the labs sweep.
+"""One distillation from text to summary, as the command line and the labs' sweeps run it.
 
 A :class:`kdlab.Recipe` says everything that a result depends on, besides the code and the machine.
 A run's folder holds it as ``recipe.json``, beside ``metrics.jsonl``, ``summary.json`` and the
@@ -66,14 +66,14 @@ def distill(
 
     Args:
         out: a folder for everything that the run writes.
-        recipe: what to do.
+        recipe: what to distil, and how.
         checkpoint_every: optimiser steps between checkpoints; None writes one after Ctrl-C only.
-        resume: go on from the checkpoint in ``out``, if there is one; if the run in ``out`` is
-            finished, return its summary. Files and folders that the recipe names may have been
-            moved since the run began. With ``resume=False``, a finished run or a checkpoint in
+        resume: if the run in ``out`` is finished, return its summary; if it has a checkpoint, go on
+            from there; otherwise begin the run. Files and folders that the recipe names may have
+            been moved since the run began. With ``resume=False``, a finished run or a checkpoint in
             ``out`` is an error.
-        ingredients: text and teacher of a recipe with the same :meth:`kdlab.Recipe.setting`; None
-            makes or loads them.
+        ingredients: the text and the teacher of a recipe with the same
+            :meth:`kdlab.Recipe.setting`; None makes or loads them.
         device: ``"auto"``, which takes a GPU where there is one, or ``"cpu"``.
         progress: show a bar.
 
@@ -235,14 +235,15 @@ def _of_conversations(
 
 @checked
 def evaluate_run(run: str | Path, *, device: str = "auto") -> Evaluation:
-    r"""Measure the student of a run beside its teacher, on the validation split of its corpus.
+    r"""Measure the student of a run beside its teacher, on the validation split of the run's text.
 
     Args:
         run: a folder that :func:`distill` wrote.
         device: ``"auto"``, which takes a GPU where there is one, or ``"cpu"``.
 
     Returns:
-        Perplexities, mean KL, agreement and calibration.
+        The perplexities of student and teacher, their mean KL in both directions, their agreement,
+        and the student's calibration.
 
     Raises:
         FileNotFoundError: the folder holds no finished run; or a file or folder that the run read
@@ -304,12 +305,12 @@ class Chat:
 
         Args:
             run: the folder of a finished run, or of a causal language model of transformers.
-            system: the system message, which the assistant reads first; None for none.
+            system: the system message, which the assistant reads first; None: no such message.
             device: ``"auto"``, which takes a GPU where there is one, or ``"cpu"``.
 
         Raises:
             FileNotFoundError: the folder holds neither a finished run nor a model.
-            ValueError: the folder holds no ``tokenizer.json``, or what it holds is damaged.
+            ValueError: the folder holds no ``tokenizer.json``, or a file in it is damaged.
         """
         check_characters(system or "", "what the assistant is told")
         student = load_student(run).to(resolve_device(device))
@@ -318,7 +319,10 @@ class Chat:
 
     @checked
     def say(self, text: str, *, new_tokens: int = 256, temperature: float = 0.0) -> str:
-        """The student's answer, kept in ``said``; without a chat template it goes on with the text.
+        """The student's answer to a text; both are added to ``said``.
+
+        If the tokenizer has no chat template, the student does not answer but continues the text,
+        and reads no earlier messages. At temperature 0 it takes the likeliest token each time.
 
         Raises:
             ValueError: the text is empty, or holds a lone surrogate, which is half of a character.
@@ -364,7 +368,7 @@ def cache_teacher(
         A teacher that reads the file.
 
     Raises:
-        ValueError: as :func:`kdlab.write_topk_store`.
+        ValueError: in the cases of :func:`kdlab.write_topk_store` and :meth:`kdlab.Ingredients.of`.
 
     >>> import tempfile
     >>> text = Path(tempfile.mkdtemp()) / "owls.txt"

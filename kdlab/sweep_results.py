@@ -32,7 +32,7 @@ class Interval(NamedTuple):
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Interval:
-        """From independent repetitions; ValueError if there are none, or one is not finite."""
+        """The interval of independent values; ValueError if there are none or one is not finite."""
         n = len(values)
         if n == 0:
             raise ValueError("an interval is of at least one value, got none")
@@ -45,7 +45,7 @@ class Interval(NamedTuple):
 
     @property
     def includes_zero(self) -> bool:
-        """Whether 0 lies in the interval: if so, a difference may be chance.
+        """Whether 0 lies in the interval. If it does, a difference may be chance.
 
         With only one value, this tells nothing.
         """
@@ -151,7 +151,7 @@ class SweepResults:
     ) -> tuple[list[int], list[Interval]]:
         """The steps of the evaluations, and a column's mean over the seeds at each.
 
-        With another arm as ``beside``, the mean of ``arm`` minus ``beside``, paired seed by seed.
+        With another arm as ``beside``, the means are of ``arm`` minus ``beside``, paired by seed.
 
         Raises:
             ValueError: the two arms were run with different seeds, or measured at different steps.
@@ -182,7 +182,7 @@ class SweepResults:
 def read_run(run: dict[str, Any]) -> dict[str, Any]:
     """A run's record as it was before it was written: only its measurements become numbers again.
 
-    An arm may be called Infinity.
+    The other fields stay as they are, because an arm may be called Infinity.
     """
     numbers = ("final", "curve")
     return {key: with_numbers(part) if key in numbers else part for key, part in run.items()}

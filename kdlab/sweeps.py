@@ -1,8 +1,9 @@
 """Many runs that differ in one thing at a time, and what can be concluded from them.
 
-One run shows what happened once. A :class:`Sweep` repeats each of its arms with several seeds, the
-same for all arms. Two arms with the same student and data then begin with the same weights and read
-the same batches, and their *paired* difference is free of what a seed does to both alike.
+One run shows what happened once. A :class:`Sweep` compares several *arms*, such as recipes with
+different λ. It repeats each arm with several seeds, the same for all arms. Two arms with the same
+student and data then begin with the same weights and read the same batches, and their *paired*
+difference, seed by seed, is free of what a seed does to both alike.
 """
 
 from __future__ import annotations
@@ -54,17 +55,18 @@ FINAL = {  # a measurement, and its name in a run's summary
 @checked
 @dataclass(frozen=True)
 class Sweep:
-    """Arms, each run with the same seeds.
+    """Arms to compare, such as recipes, each run with the same seeds.
 
     Args:
-        name: of the sweep and of its results.
-        arms: what is run, under the names that tables and figures show: without ``run``, a recipe
-            for each arm, whose seed is replaced.
+        name: the name of the sweep and of its results.
+        arms: the arms, under the names that tables and figures show. Without ``run``, each arm is
+            a recipe, whose seed is replaced.
         seeds: how many times each arm is run, at least 1; the seeds are 0, 1, 2, …
         prepare: called with the sweep before the first run, to make what all runs need.
         measure: called with a run's folder and its recipe, the seed included; the numbers that it
             returns join the run's measurements.
-        then: called with the results of these arms, returns further arms, which depend on them.
+        then: called with the results of ``arms``, it returns further arms, which are run too; they
+            may depend on these results.
         run: runs one arm: called with the arm's specification, a seed and a folder, it returns
             ``{"final": {...}, "curve": {...}}``. By default the arm's recipe is distilled.
 
@@ -116,7 +118,7 @@ class Sweep:
             folder: holds a folder for each run. A run that is finished there is not run again; one
                 that was interrupted goes on from its checkpoint.
             jobs: runs at a time, each in a process of its own; 1 runs them in this process.
-            threads: of PyTorch in each run; None: the number of cores divided by ``jobs``.
+            threads: PyTorch's threads in each run; None: the number of cores divided by ``jobs``.
             progress: show a bar with an estimate of the end.
             command: the command that makes the results again; it is stored with them.
 

@@ -71,8 +71,8 @@ class Teacher(Protocol):
     - ``head``: the ``nn.Linear`` that makes the logits, or None. For the linear objective the
       trainer bypasses the head while it calls ``targets``, which then returns hidden states.
     - ``any_text``: False if the teacher knows one data set and nothing else. The trainer then
-      leaves it out of evaluations, and refuses to train on text that the student wrote.
-    - ``temperature``: at which its probabilities were taken; the objective must have the same.
+      leaves the teacher out of evaluations, and refuses to train on text that the student wrote.
+    - ``temperature``: the T at which its probabilities were taken; the objective must have this T.
     - ``to(device)``: called once, with the device of the run.
     - ``fingerprint()``: a text that identifies the teacher in a checkpoint.
 
@@ -172,7 +172,7 @@ class TopKTeacher:
         path: a store that :func:`write_topk_store` or :func:`kdlab.write_served_store` wrote.
         data: if given, the training data; all its rows must be in the file.
         model: if given, the model whose predictions the store must hold. A store from a server
-            names no model, and is not checked against it.
+            names no model, and is not checked against ``model``.
         tail: keep the tail, the mass of all other tokens, as the mass of one more token. With
             ``tail=False`` the k probabilities are scaled up to sum to 1, as if the teacher ruled
             all other tokens out. This is a bias; the option serves to measure it.
@@ -254,7 +254,7 @@ class TopKTeacher:
 
         Returns:
             Fields of shape ``[B, T − 1, ...]``, log-probabilities in float32. The k + 1
-            probabilities sum to 1, or are NaN where a server's teacher said nothing.
+            probabilities sum to 1, or are NaN where a server's teacher gave none.
         """
         lines = self.table[rows.cpu().numpy()]
         records = [self.records[int(s) : int(s) + int(n)] for s, n in lines[["start", "positions"]]]
@@ -315,7 +315,7 @@ def write_topk_store(
         k: tokens to keep at each position, at most the number of entries of the vocabulary.
         temperature: T > 0 of the softmax; the objective that reads the store must have the same.
         vocabulary: use only the first ``vocabulary`` entries of the teacher's vocabulary, those
-            that a student with a smaller one shares; their probabilities are renormalised.
+            that a student with fewer entries shares; their probabilities are renormalised.
         batch_size: rows in each forward pass.
         progress: show a bar.
 

@@ -252,7 +252,7 @@ class ChatTemplate:
 
     @cached_property
     def ends(self) -> re.Pattern[str]:
-        """A pattern for the end of the assistant's turn: end tokens and the space around them."""
+        """A pattern for the end of the assistant's turn, end tokens and the space around them."""
         return re.compile(rf"\s*{self._any_end}\s*")
 
     @cached_property
@@ -263,7 +263,7 @@ class ChatTemplate:
 
     @cached_property
     def end_tokens(self) -> list[str]:
-        """The tokens that end the assistant's turn: ``eos_token``, and those of the template."""
+        """The tokens that end the assistant's turn, ``eos_token`` and those of the template."""
         found = [self.tokenizer.eos_token] if self.tokenizer.eos_token else []
         asked, answer = ({"role": role, "content": "?"} for role in ("user", "assistant"))
         try:

@@ -6,10 +6,12 @@ Accelerate. The batches of a step depend on the seed and on the step alone, so t
 from any checkpoint, or on any number of processes, with the same losses, up to rounding.
 
 The trainer calls the teacher's ``targets(batch)`` and the student, and then the objective with what
-both returned. On the *linear* path, logits are never made in full. Three conditions must hold: the
-student exposes its output head; so does the teacher, unless it gives no logits; and the objective
-has a linear twin, which works from hidden states. Any other run takes the *dense* path, which makes
-all logits, and says why.
+both returned. A run takes one of two paths. The *linear* path never makes the logits in full. It
+needs three things: the student exposes its output head, the layer that makes logits from hidden
+states; the teacher, if there is one, exposes its head too, or gives likeliest tokens instead of
+logits; and the objective has a linear twin, a version of it that works from hidden states. Any
+other run takes the *dense* path, which makes all logits; :attr:`kdlab.DistillationTrainer.path`
+says why.
 """
 
 from __future__ import annotations
@@ -83,18 +85,19 @@ class DistillationTrainer:
         teacher: another causal language model over the same vocabulary, which is frozen in place;
             or anything with ``targets(batch)``, such as a :class:`kdlab.TopKTeacher`: see
             :class:`kdlab.teachers.Teacher`. None trains on the labels alone, and needs λ = 0.
-        objective: a :class:`kdlab.CombinedObjective` or :class:`kdlab.LinearCombinedObjective`, or
-            an :class:`kdlab.Objective`. Its λ is set from the schedule before each step.
-        schedule: λ over the steps, a new schedule for each run; None keeps the objective's λ.
+        objective: a :class:`kdlab.CombinedObjective`, a :class:`kdlab.LinearCombinedObjective` or
+            any other :class:`kdlab.Objective`. Its λ is set from the schedule before each step.
+        schedule: λ over the steps; give each run a new schedule. None keeps the objective's λ.
         config: how to train.
         out: a folder for ``metrics.jsonl`` and the checkpoint; None keeps everything in memory.
-        accelerator_options: further arguments of Accelerate's ``Accelerator``, beside the device
-            and the precision: ``{"kwargs_handlers": [DistributedDataParallelKwargs(...)]}``.
+        accelerator_options: further arguments of Accelerate's ``Accelerator``, for example
+            ``{"kwargs_handlers": [DistributedDataParallelKwargs(...)]}``; not the device or the
+            precision, which ``config`` sets.
 
     Raises:
         TypeError: an argument is not of the kind that is listed above.
-        ValueError: student, teacher, objective and schedule cannot be trained together, and the
-            message says why; or ``accelerator_options`` set the device or the precision.
+        ValueError: student, teacher, objective and schedule do not fit together, and the message
+            says why; or ``accelerator_options`` set the device or the precision.
 
     >>> from kdlab import CombinedObjective, TinyGPT
     >>> data = [{"input_ids": torch.arange(8), "labels": torch.arange(8)}] * 4
@@ -148,8 +151,8 @@ class DistillationTrainer:
         self.path: str | None = None
         """``"linear"``, or ``"dense: "`` and the reason; None until :meth:`fit` has chosen it.
 
-        On a GPU ``"linear"`` is followed by whether it runs in Triton, and if not, why: see
-        :mod:`kdlab.kernels`.
+        If Triton is wanted, as it is by default on a GPU (:mod:`kdlab.kernels`), ``"linear"`` is
+        followed by whether the objective runs in Triton and, if not, why.
         """
 
     def fit(self, train: Rows, eval: Rows | None = None, *, resume: bool = False) -> History:
@@ -161,7 +164,7 @@ class DistillationTrainer:
 
         Args:
             train: rows ``{"input_ids": [T], "labels": [T]}`` of any length, labels not shifted,
-                with any further input that both models take. A Hugging Face dataset will do.
+                and any further inputs that both models take. A Hugging Face dataset will do.
             eval: held-out rows of the same form, evaluated every ``config.eval_every`` steps and
                 at the end; None evaluates nothing.
             resume: go on from the checkpoint in ``out``; if there is none, begin the run. The
@@ -175,7 +178,7 @@ class DistillationTrainer:
             ValueError: data, models, objective and schedule do not go together; the checkpoint
                 is of another run; or ``out`` holds a run that this one would replace.
             FloatingPointError: the loss or the norm of the gradient is not finite. The step is not
-                taken; with an ``out``, its batch is saved there.
+                taken; with an ``out``, the batch is saved there.
             KeyboardInterrupt: Ctrl-C was pressed. The step is finished first; with an ``out``, a
                 checkpoint is written.
         """
@@ -231,7 +234,7 @@ class DistillationTrainer:
         sharded = sharded or accelerator.distributed_type == DistributedType.FSDP
         if config.on_policy and sharded:
             raise ValueError("on_policy does not work under FSDP: the student is in pieces there")
-        # An evaluation in another thread ends by restoring random states: it must not undo this.
+        # An evaluation in another thread ends by restoring random states: not after this set_seed.
         with in_turn(self.student):
             set_seed(config.seed)
         move = getattr(self.teacher, "to", None)
@@ -301,7 +304,7 @@ class DistillationTrainer:
         batches: list[dict[str, Tensor]],
         asked_to_stop: threading.Event,
     ) -> tuple[dict[str, Any], bool]:
-        """Take one step on this process's micro-batches: its record, and whether to stop now."""
+        """Take one step on this process's micro-batches; return its record, and whether to stop."""
         accelerator, objective = self.accelerator, self.objective
         objective.lam = self.schedule.value
         on_policy = self._chance("step").random() < self.config.on_policy
@@ -516,7 +519,7 @@ class DistillationTrainer:
         check_ids(batch, self.student, self.teacher)
 
     def _evaluate(self, data: Rows) -> float | None:
-        """Evaluate and record; returns the student's LM loss minus its teacher's, or None."""
+        """Evaluate and record; return the student's LM loss minus the teacher's, if known."""
         live = self.teacher is not None and self._way.entries is not None
         live = live and getattr(self.teacher, "any_text", True)
         parts = self.config.accumulation * self.accelerator.num_processes

@@ -178,7 +178,7 @@ def test_the_time_of_the_experiments_is_that_of_the_recorded_runs():
         return sum(map(operator.mul, seconds, wide)) / 3600
 
     pages = ("two_sources", "lambda_in_motion")
-    said = "the labs come to about two hours, and those of 2.1 and 3.1 to an hour and a half more"
+    said = "the labs take about two hours, and those of 2.1 and 3.1 another hour and a half"
     assert said in " ".join(README.split())
     assert 1.75 < hours(set(NAMES) - set(pages)) < 2.25
     assert 1.25 < hours(pages) < 1.75

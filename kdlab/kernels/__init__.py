@@ -6,8 +6,9 @@ times for the total variation, the Jensen–Shannon divergence and the skew KLs.
 gradient once, in the dtype of the matrix products that follow. If the teacher gives only its
 likeliest tokens, the student's logits alone are read, twice, and their gradient is written once.
 
-The terms of forward KL took 40 ms in PyTorch, 25 ms in PyTorch with ``torch.compile`` and 6 ms in
-the kernel (an H100, 7,022 positions, a vocabulary of 128,256).
+For forward KL, computing the terms and their gradient from ready logits took 40 ms in PyTorch,
+25 ms in PyTorch with ``torch.compile`` and 6 ms in the kernel (an H100, 7,022 positions, a
+vocabulary of 128,256).
 
 On a CUDA device Triton takes the place of PyTorch wherever it is installed and can compile, for
 float32 logits and the divergences of this library. The environment variable ``KDLAB_TRITON=0``
@@ -106,7 +107,7 @@ def why_not(device: torch.device, dtype: torch.dtype, kernel: Kernel, top_k: boo
 
 
 def in_words(device: torch.device, divergence: Divergence, top_k: bool) -> str:
-    """What a run's ``path`` says about Triton where it is wanted; else the empty text."""
+    """What a run's ``path`` says about Triton if Triton is wanted; otherwise the empty text."""
     if not _wanted(device):
         return ""
     why = why_not(device, torch.float32, kernel_of(divergence), top_k)

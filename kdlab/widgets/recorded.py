@@ -20,9 +20,9 @@ def read_run(folder: str | Path, made_with: str) -> dict[str, Any]:
         made_with: words that say which run it is; the player shows them.
 
     Returns:
-        ``lm`` and ``kd``: lists of the losses of each step, in nats; ``gap``: the student's LM loss
-        minus the teacher's on the validation split, in nats, under the number (as text) of the step
-        after which it was measured; and ``made_with``.
+        A dictionary with four entries. ``lm`` and ``kd`` are lists of the losses of each step, in
+        nats. ``gap`` is the student's LM loss minus the teacher's on the validation split, in nats,
+        under the number (as text) of the step after which it was measured. ``made_with`` is given.
 
     Raises:
         ValueError: a step lacks a loss, or an evaluation has not measured the teacher.
@@ -62,10 +62,11 @@ def read_trained(
         made_with: words that say which runs they are; the player shows them.
 
     Returns:
-        ``gap``: for each schedule, and for ``"labels alone"``, a list over the steps: the student's
-        LM loss minus the teacher's on held-out text, in nats, mean over the seeds; ``steps``: the
-        steps of these lists; ``told``: each schedule's settings in words; ``least`` and ``most``:
-        the smallest and the largest gap, the range of the axis; and ``made_with``.
+        A dictionary. ``gap`` has a list over the steps for each schedule and for
+        ``"labels alone"``: the student's LM loss minus the teacher's on held-out text, in nats,
+        mean over the seeds. ``steps`` are the steps of these lists, ``told`` is each schedule's
+        settings in words, and ``least`` and ``most`` are the smallest and the largest gap, the
+        range of the axis. ``made_with`` is given.
     """
     gaps: dict[str, list[float]] = {}
     used = {"labels alone": labels} | {name: arm for name, (arm, _) in arms.items()}

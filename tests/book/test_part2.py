@@ -55,6 +55,18 @@ def test_twice_the_steps_do_not_settle_it(two):
     weak = SweepResults.read(RESULTS / "weak_teacher.json")
     for arm in ("λ = 1", "λ = 4", "linear", "plateau"):
         assert below(weak, "labels", f"weaker: {arm}")
+    assert below(weak, "labels", "weak: λ = 1")  # 2.1 says so of both teachers
+
+
+def test_with_a_teacher_a_student_of_few_labels_is_ahead_from_the_first_evaluation_on(two):
+    """Labels alone do not overfit there: their loss falls to the end in every seed."""
+    labels, both = (two.of(f"600 blocks: {arm}") for arm in ("labels", "λ = 1"))
+    for alone, with_teacher in zip(labels, both, strict=True):
+        losses = [run["curve"]["lm_loss"] for run in (alone, with_teacher)]
+        assert all(ours < theirs for theirs, ours in zip(*losses, strict=True))
+        assert losses[0] == sorted(losses[0], reverse=True)
+    few, whole = "600 blocks: λ = 1", "all text: λ = 1"
+    assert two.difference(whole, few, "lm_loss").includes_zero
 
 
 def test_as_the_text_grows_the_best_lambda_falls(two):
