@@ -139,11 +139,18 @@ def write_answers(
     if not asked:
         raise ValueError("there are no conversations to answer")
     batch_size = check_whole("batch_size", batch_size, least=1)
+    new_tokens = check_whole("new_tokens", new_tokens, least=1)
     template = ChatTemplate(tokenizer)
     ends = list(dict.fromkeys([*template.end_ids, *end_of_text_of(model)]))
     device = device_of(model)
     prompts = [template.encode_prompt(each) for each in asked]
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    width = len(prompts[order[-1]])
+    if (longest := longest_text(model, width + new_tokens)) <= width:
+        raise ValueError(
+            f"a question of {width} tokens leaves no room for an answer in a model that reads "
+            f"{longest} tokens at once"
+        )
     found: dict[int, Answer] = {}
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
@@ -151,11 +158,6 @@ def write_answers(
         mask = batch.get("attention_mask")
         width = batch["input_ids"].shape[1]
         longest = longest_text(model, width + new_tokens)
-        if longest <= width:
-            raise ValueError(
-                f"a question of {width} tokens leaves no room for an answer in a model that reads "
-                f"{longest} tokens at once"
-            )
         written = continued(
             model,
             batch["input_ids"].to(device),

@@ -347,14 +347,25 @@ def batch_of(
 def telling_row(data: Rows, at_most: int = 64) -> int:
     """The number of the row on which models are tried before a run.
 
-    It is the first with padding on the left, among the first ``at_most`` rows; else row 0.
+    It has at least two tokens: one alone does not tell whether a model sees later ones. It is the
+    first with padding on the left, among the first ``at_most`` rows; else the first of all; else,
+    if none has two tokens, row 0.
     """
-    for i in range(min(len(data), at_most)):
-        row = data[i]
-        mask = row.get("attention_mask") if isinstance(row, Mapping) else None
-        if mask is not None and first_padded_left(_tensor("attention_mask", mask)[None]) == 0:
+    found = None
+    for i in range(len(data)):
+        if found is not None and i >= at_most:
+            break
+        try:
+            batch = batch_of(data, [i], labels=False)
+        except ValueError:  # raised again, with the number of the row, when the row is needed
+            continue
+        there = batch.get("attention_mask", torch.ones_like(batch["input_ids"]))
+        if int(there.sum()) < 2:
+            continue
+        if i < at_most and padded_left(there):
             return i
-    return 0
+        found = i if found is None else found
+    return found or 0
 
 
 def begins_anew(positions: Tensor) -> Tensor:
@@ -377,10 +388,4 @@ def holds_several(batch: Mapping[str, Tensor]) -> bool:
 
 def padded_left(mask: Tensor) -> bool:
     """Whether in any row of a mask ``[B, T]`` a token comes after padding."""
-    return first_padded_left(mask) is not None
-
-
-def first_padded_left(mask: Tensor) -> int | None:
-    """The index of the first row in which a token comes after padding; None if there is none."""
-    found = (mask[:, 1:].bool() & ~mask[:, :-1].bool()).any(1).nonzero()
-    return int(found[0]) if len(found) else None
+    return bool((mask[:, 1:].bool() & ~mask[:, :-1].bool()).any())

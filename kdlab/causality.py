@@ -11,7 +11,7 @@ import torch.nn as nn
 from torch import Tensor
 
 from kdlab.arguments import check_module
-from kdlab.batches import first_padded_left, padded_left
+from kdlab.batches import begins_anew, padded_left
 from kdlab.devices import device_of, kept_random_state
 from kdlab.heads import unchanged
 from kdlab.inputs import kind_of, logits_for, pretrained_in, unwrapped
@@ -20,6 +20,9 @@ from kdlab.modes import in_evaluation_mode
 from kdlab.topk import TopK
 
 HALF = (torch.bfloat16, torch.float16)
+
+RULED_OUT = -3e4
+"""A token with this logit or less has no probability, as with −inf; how much less says nothing."""
 
 SEES_BOTH_WAYS = re.compile("bert(?!-decoder)|electra|roformer|ernie$|big_bird|data2vec-text|xmod")
 """Architectures of transformers that are causal only if their config has ``is_decoder``."""
@@ -64,14 +67,16 @@ def check_causal(model: nn.Module) -> None:
 
 
 @torch.no_grad()
-def heeds_padding(model: nn.Module) -> bool:
+def heeds_padding(model: nn.Module, length: int) -> bool:
     """Whether a model gives a short text the same logits if it is padded on the left.
 
     A model that takes a mask and positions may still fail: RoBERTa's positions begin after the id
-    of its padding token.
+    of its padding token. A model of transformers, which says how long a text may be, is tried on 64
+    tokens if it can read them; any other on ``length`` tokens, if these are fewer.
     """
-    length = longest_text(pretrained_in(model) or model, 64)
-    padding = min(3, length - 1)
+    inside = pretrained_in(model)
+    length = longest_text(inside or model, 64 if inside else max(2, min(64, length)))
+    padding = min(3, length // 2)
     device = device_of(model)
     ids = torch.arange(length, device=device)[None] % 7 % 2
     mask = torch.ones_like(ids)
@@ -89,8 +94,19 @@ def reads_otherwise(model: nn.Module, one: Tensor, other: Tensor) -> bool:
     """
     dtypes = {weight.dtype for weight in model.parameters()} & {*HALF}
     noise = max(1e-3, *(16 * torch.finfo(dtype).eps for dtype in (one.dtype, *dtypes)))
-    moved = (one.float() - other.float()).abs().mean()
-    return not bool(moved <= noise * other.float().std() + 1e-30)
+    moved = float((finite(one) - finite(other)).abs().mean())
+    return not moved <= noise * spread(other) + 1e-30
+
+
+def finite(logits: Tensor) -> Tensor:
+    """Logits in float32, with ``RULED_OUT`` for any token that is ruled out."""
+    return logits.float().clamp_min(RULED_OUT)
+
+
+def spread(logits: Tensor) -> float:
+    """The standard deviation of the logits of all tokens that are not ruled out."""
+    found = logits.float()[logits > RULED_OUT]
+    return float(found.std()) if len(found) > 1 else 0.0
 
 
 @torch.no_grad()
@@ -99,35 +115,39 @@ def check_no_future(
 ) -> None:
     """Raise ValueError if what a model says at a token depends on what it must not see.
 
-    It must see neither later tokens nor what a mask hides. The model is asked about one row of the
-    batch: the first that is padded on the left, or else the first. It is asked again with another
-    last token, with another token in the padding, and with the padding cut off. A teacher that is
-    no module must also depend on the token at which it answers, not only on the one before it. A
-    model with modules of ``quantize_dynamic``, which round by the whole batch, is refused.
+    It must see neither later tokens nor what a mask hides. The model is asked about one row, and
+    again with another last token, with another token in the padding, and with the padding cut off.
+    A teacher that is no module must also depend on the token at which it answers, not only on the
+    one before it. A model with modules of ``quantize_dynamic``, which round by the whole batch, is
+    refused. A row of one token tells nothing, see :func:`kdlab.batches.telling_row`.
 
     Args:
         model: the module that is asked, in evaluation mode; or a teacher that is no module. It may
             ask a server, so some noise is allowed in its answers.
         ask: returns the model's logits for a batch, at all positions or all but the last; or a
             TopK.
-        batch: at least one row.
+        batch: one row.
     """
     parts = [*model.modules()] if isinstance(model, nn.Module) else []
     if any("quantized.dynamic" in type(part).__module__ for part in parts):
         raise ValueError(f"{kind_of(model)} {SCALED_BY_BATCH}")
-    mask = batch.get("attention_mask", torch.ones_like(batch["input_ids"])).bool()
-    at = first_padded_left(mask) or 0
-    row = {name: value[at : at + 1] for name, value in batch.items()}
-    ids, there = row["input_ids"], mask[at : at + 1]
+    ids, positions = batch["input_ids"], batch.get("position_ids")
+    there = batch.get("attention_mask", torch.ones_like(ids)).bool()
     places = there[0].nonzero().flatten().tolist()
-    last = max(places, default=0)
+    if positions is not None and positions.shape == ids.shape:
+        begins = begins_anew(positions)[0].tolist()
+        while places and begins[places[-1]]:  # a packed text of one token, which none precedes
+            places.pop()
+    if len(places) < 2:
+        return
+    last = places[-1]
     halves = {p.dtype for part in parts for p in part.parameters(recurse=False)} & {*HALF}
 
     def said(ids: Tensor) -> Tensor | TopK | None:
         with kept_random_state():  # random draws must not look like a dependence
             torch.manual_seed(0)
             try:
-                answer = ask({**row, "input_ids": ids})
+                answer = ask({**batch, "input_ids": ids})
             except Exception:  # a teacher may know only its own texts
                 if parts:
                     raise
@@ -145,9 +165,10 @@ def check_no_future(
     def change(number: int | None, answers: slice = slice(None), tokens: int = 1) -> float:
         """How much answers change, in units of noise, with the token there, or with the padding."""
         where = ~there if number is None else at_place(number)
-        found = ids[there & (ids != ids[where][0])].tolist()
-        others = list(dict.fromkeys(found))[:tokens]
-        return max([unlike(ids.masked_fill(where, other), answers) for other in others], default=0)
+        token = int(ids[where][0])
+        found = list(dict.fromkeys(ids[there & (ids != token)].tolist()))[:tokens]
+        others = found or [int(token == 0)]  # there is no model of two tokens that lacks 0 or 1
+        return max(unlike(ids.masked_fill(where, other), answers) for other in others)
 
     def unlike(ids: Tensor, answers: slice = slice(None)) -> float:
         after = said(ids)
@@ -162,16 +183,15 @@ def check_no_future(
         # multiplied together, so one may change how another is rounded.
         noise = max(1e-4, *(8 * torch.finfo(dtype).eps for dtype in (old.dtype, *halves)))
         noise = noise if parts else max(noise, 0.05)
-        size = noise * float(old.float().std())
-        moved = float((old.float() - new.float()).abs().max())
-        return moved / max(size, 1e-30)
+        moved = float((finite(old) - finite(new)).abs().max())
+        return moved / max(noise * spread(old), 1e-30)
 
     def own_noise(answers: slice = slice(None)) -> float:
         """How much a teacher's answers to one and the same row differ; 0 for a module."""
         return 0.0 if parts else max(unlike(ids, answers) for _ in range(2))
 
-    before = said(ids) if last else None
-    if before is None:
+    before = said(ids)
+    if before is None or (isinstance(before, Tensor) and before.shape[-1] < 2):
         return
     if (ahead := change(-1)) > 1 and ahead > 3 * own_noise():
         raise ValueError(f"{kind_of(model)} {SEES_AHEAD}")
@@ -183,7 +203,7 @@ def check_no_future(
     if padded_left(there) and parts and isinstance(before, Tensor):
         cut = {
             name: value[:, there[0]] if value.shape[:2] == ids.shape else value
-            for name, value in row.items()
+            for name, value in batch.items()
         }
         alone = ask(cut)[0][: len(places) - 1]
         if reads_otherwise(model, before, alone):

@@ -181,7 +181,8 @@ TEMPLATE = """\
 {%- if message.role == 'assistant' -%}
 <|assistant|>{% generation %}{{ message.content }}<|end|>{% endgeneration %}
 {%- else -%}
-{{ '<|' + message.role + '|>' + message.content + '<|end|>' }}
+{%- set role = 'system' if message.role == 'developer' else message.role -%}
+{{ '<|' + role + '|>' + message.content + '<|end|>' }}
 {%- endif -%}
 {%- endfor -%}
 {%- if add_generation_prompt -%}<|assistant|>{%- endif -%}"""
@@ -192,7 +193,8 @@ def train_chat_tokenizer(source: Examples | Corpus, vocab_size: int = 1024) -> A
     """A byte-level BPE tokenizer with a chat template, trained on the training split; cached.
 
     Each digit is a token of its own. A turn begins with one token for its role, such as
-    ``<|user|>``, and ends with ``<|end|>``, the ``eos_token``. Padding has a token of its own.
+    ``<|user|>``, and ends with ``<|end|>``, the ``eos_token``. A developer's turn is written as the
+    system's. Padding has a token of its own.
 
     Args:
         source: conversations, or a corpus that a student is pre-trained on.

@@ -37,6 +37,7 @@ from kdlab.divergences import divergence_name
 from kdlab.files import named, writing
 from kdlab.fingerprints import tensors_sha256
 from kdlab.records import to_json, with_numbers
+from kdlab.schedules import LambdaSchedule
 
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 AT_MOST = 1024  # rows of a data set that are read for its fingerprint
@@ -258,7 +259,8 @@ def identity_of(
     """What must be the same for a run to go on from a checkpoint.
 
     Args:
-        config: compared in all fields that change what is learned.
+        config: compared in all fields that change what is learned; ``eval_every`` is one of them if
+            the schedule watches the gap.
         objective: compared by its class and its attributes, except λ.
         schedule: its class and its options, as they were before the first step.
         teacher: compared by its class, and by its fingerprint if it has one.
@@ -278,7 +280,9 @@ def identity_of(
                 f"the schedule's {name} is of type {type(value).__name__}, which no checkpoint "
                 "holds; give it numbers and lists of them, or a state_dict and a load_state_dict"
             ) from None
-    shown = {"device", "progress", "compile", "eval_every", "checkpoint_every"}
+    shown = {"device", "progress", "compile", "checkpoint_every"}
+    if not _watches_gap(schedule["name"]):
+        shown.add("eval_every")
     run = {name: value for name, value in asdict(config).items() if name not in shown}
     of_objective = {
         name: _described(value) for name, value in vars(objective).items() if name != "_lam"
@@ -300,6 +304,14 @@ def identity_of(
     }
 
 
+def _watches_gap(name: str) -> bool:
+    """Whether a schedule's class, known by its name, reacts to evaluations."""
+    kinds: list[type[LambdaSchedule]] = [LambdaSchedule]
+    for kind in kinds:  # which grows: these are all classes that derive from it
+        kinds += kind.__subclasses__()
+    return any(kind.__name__ == name and kind.watches == "gap" for kind in kinds)
+
+
 def _described(value: Any) -> Any:
     if callable(value):
         return divergence_name(value)
@@ -312,7 +324,8 @@ def _data_sha256(data: Rows) -> str:
     rows = min(len(data), AT_MOST)
     for i in range(rows):
         for name, values in sorted(batch_of(data, [i * len(data) // rows], "train").items()):
-            digest.update(name.encode() + values.cpu().contiguous().numpy().tobytes())
+            held = values.cpu().contiguous().view(torch.uint8)  # NumPy has no bfloat16
+            digest.update(name.encode() + held.numpy().tobytes())
     return f"{len(data)} rows, {digest.hexdigest()[:16]}"
 
 
@@ -337,4 +350,4 @@ def _set_random_states(states: Mapping[str, Any]) -> None:
     np.random.set_state(states["numpy"])  # noqa: NPY002
     torch.set_rng_state(states["torch"])
     if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(states["cuda"])
+        torch.cuda.set_rng_state_all(states["cuda"][: torch.cuda.device_count()])

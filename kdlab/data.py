@@ -30,7 +30,7 @@ from torch.utils.data import Dataset
 
 from kdlab.arguments import check_whole, checked
 from kdlab.batches import rows_of_table
-from kdlab.files import cache_dir, slug, whole_or_not_at_all
+from kdlab.files import as_path, cache_dir, slug, whole_or_not_at_all
 from kdlab.tokens import Unknown, encoded, tokenizer_sha256, whole_texts
 
 __all__ = ["Corpus", "PackedDataset", "load_corpus", "train_tokenizer"]
@@ -38,7 +38,9 @@ __all__ = ["Corpus", "PackedDataset", "load_corpus", "train_tokenizer"]
 END_OF_TEXT = "<|endoftext|>"
 SAVED = ("state.json", "dataset_dict.json")
 """A folder that holds one of these files was written by ``save_to_disk`` of datasets."""
-OF_ROWS = re.compile(r"\.(parquet|arrow|jsonl?|csv|tsv)(\.\w+)?$")
+OF_ROWS = re.compile(
+    r"\.(parquet|arrow|jsonl?|ndjson|csv|tsv)(\.(gz|bz2|xz|zst|zip))?$", re.IGNORECASE
+)
 """Matches the names of files that hold texts in rows, beside other columns."""
 
 
@@ -64,10 +66,7 @@ class Corpus:
         documents = list(documents) if isinstance(documents, Iterator) else documents
         check_texts(documents)
         object.__setattr__(self, "documents", tuple(documents))  # from a list, column or stream
-        if not 0 <= self.validation_percent <= 100:
-            raise ValueError(
-                f"validation_percent must be from 0 to 100, got {self.validation_percent}"
-            )
+        check_percent(self.validation_percent)
 
     @cached_property
     def sha256(self) -> str:
@@ -94,6 +93,12 @@ def held_out(text: str, percent: int) -> bool:
     """Whether a text's hash puts it in validation, as it does ``percent`` of texts on average."""
     first_bytes = hashlib.sha256(text.encode()).digest()[:4]
     return int.from_bytes(first_bytes, "big") % 100 < percent
+
+
+def check_percent(percent: int) -> None:
+    """Raise ValueError unless ``percent`` can be the percentage of texts that are held out."""
+    if not 0 <= percent <= 100:
+        raise ValueError(f"validation_percent must be from 0 to 100, got {percent}")
 
 
 def check_texts(documents: Any, name: str = "") -> None:
@@ -131,7 +136,7 @@ def check_characters(text: str, where: str) -> None:
 
 
 @checked
-def load_corpus(name: str | Path = "pydocs") -> Corpus:
+def load_corpus(name: str | os.PathLike[str] = "pydocs") -> Corpus:
     """A corpus by name; a text that occurs several times is one document.
 
     Args:
@@ -148,7 +153,7 @@ def load_corpus(name: str | Path = "pydocs") -> Corpus:
     >>> set(corpus.train) & set(corpus.validation)
     set()
     """
-    name = str(name)
+    name = as_name(name)
     if name == "pydocs":
         path = cache_dir() / "corpora" / f"pydocs-{platform.python_version()}.json"
         if not path.exists():
@@ -186,18 +191,35 @@ def load_corpus(name: str | Path = "pydocs") -> Corpus:
     return corpus
 
 
+def as_name(name: str | os.PathLike[str]) -> str:
+    """The name of a data set as text: what begins with ``hf:`` as it is, a path without ``~``.
+
+    Raises:
+        ValueError: ``name`` is neither text nor a path.
+
+    >>> as_name("hf:owner/name")
+    'hf:owner/name'
+    """
+    if isinstance(name, str) and name.startswith("hf:"):
+        return name  # a path of Windows would have \\ for /
+    return str(as_path(name, "name"))
+
+
 def hugging_face(name: str) -> tuple[str, Any]:
     """The title and the rows of a Hugging Face data set, ``name`` or ``name@split``.
 
     It may be a file of Parquet, JSON lines or CSV, a folder of such files, or a folder from
-    ``save_to_disk``. The default split is ``train``.
+    ``save_to_disk``. The default split is ``train``. A path may contain ``@`` itself.
     """
     try:
         from datasets import DatasetDict, load_dataset, load_from_disk
         from datasets.exceptions import DatasetsError
     except ImportError:
         raise ValueError("Hugging Face data sets need datasets: pip install 'kdlab[hf]'") from None
-    name, _, split = name.partition("@")
+    split = ""
+    if not os.path.exists(os.path.expanduser(name)):
+        parted = re.fullmatch(r"(.*)@([^@/\\]*)", name)
+        name, split = parted.groups() if parted else (name, "")
     if not name.strip("/"):
         raise ValueError("hf: needs the name of a data set after it, or the path of a file")
     try:
@@ -209,6 +231,12 @@ def hugging_face(name: str) -> tuple[str, Any]:
                 raise ValueError(f"{split or 'train'!r} is none of its splits, {', '.join(parts)}")
             return slug(name), parts[split or "train"]
         if os.path.isfile(place):  # datasets infers the format from the name
+            ending = OF_ROWS.search(place)
+            if ending and not ending[0].islower():
+                small = os.path.basename(place)[: -len(ending[0])] + ending[0].lower()
+                raise ValueError(
+                    f"its ending says the format only in small letters; rename it to {small}"
+                )
             place, options["data_files"] = os.path.split(os.path.abspath(place))
         return slug(name), load_dataset(place, split=split or "train", **options)
     except (DatasetsError, ValueError, OSError) as error:

@@ -18,7 +18,7 @@ against them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any
 
@@ -318,7 +318,7 @@ def kernel_of(divergence: str | Divergence) -> Kernel:
             raise ValueError(f"bind only keywords to a divergence; got {function.args}")
         function, options = function.func, function.keywords | options
     options.pop("temperature", None)  # an objective always passes its own temperature
-    if function not in _KERNELS:
+    if not isinstance(function, Hashable) or function not in _KERNELS:
         raise ValueError(
             f"{divergence_name(function)} has no closed-form gradient here; use CombinedObjective, "
             f"which takes any differentiable function, or one of: {', '.join(DIVERGENCES)}"
@@ -394,11 +394,21 @@ def resolve_divergence(divergence: str | Divergence) -> Divergence:
 
 
 def divergence_name(divergence: Divergence) -> str:
-    """A function's name, with the options bound by ``partial``; the same in every process."""
+    """A function's name and its options: those bound by ``partial``, or an object's attributes.
+
+    It is the same in every process, so an object's tensors and other objects are left out.
+    """
     if isinstance(divergence, partial):
-        options = ", ".join(f"{key}={value!r}" for key, value in divergence.keywords.items())
-        return f"{divergence_name(divergence.func)}({options})"
-    return getattr(divergence, "__name__", type(divergence).__name__)
+        name, options = divergence_name(divergence.func), divergence.keywords
+    elif hasattr(divergence, "__name__"):
+        return str(divergence.__name__)
+    else:
+        plain = (bool, int, float, str)
+        own = getattr(divergence, "__dict__", {})
+        name = type(divergence).__name__
+        options = {key: value for key, value in own.items() if type(value) in plain}
+    told = ", ".join(f"{key}={value!r}" for key, value in options.items())
+    return f"{name}({told})" if told or isinstance(divergence, partial) else name
 
 
 # --- from logits ----------------------------------------------------------------------------------

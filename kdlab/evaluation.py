@@ -19,7 +19,7 @@ from kdlab.arguments import (
     check_whole,
     checked,
 )
-from kdlab.batches import Rows, batch_of, check_rows
+from kdlab.batches import Rows, batch_of, check_rows, telling_row
 from kdlab.causality import check_causal, check_no_future
 from kdlab.devices import device_of
 from kdlab.divergences import forward_kl, reverse_kl
@@ -147,7 +147,8 @@ def evaluate(
     Raises:
         ValueError: no position has a label; a label is outside the vocabulary; the vocabularies
             of student and teacher differ in size; a model is not a causal language model, or lets
-            packed texts see each other; or the teacher gives likeliest tokens instead of logits.
+            packed texts see each other; or the teacher sees what comes after a token, answers one
+            token late, or gives likeliest tokens instead of logits.
         FloatingPointError: logits are NaN.
 
     >>> from kdlab import TinyGPT
@@ -167,15 +168,15 @@ def evaluate(
     asked = [_Asked(model) for model in (student, teacher) if model is not None]
     device = device_of(student)
     parts: list[tuple[Tensor, Tensor]] = []
+    made = partial(
+        batch_of, data, check=lambda batch: check_ids(batch, *models), ignore_index=ignore_index
+    )
     with in_evaluation_mode(*models):
+        row = {key: value.to(device) for key, value in made([telling_row(data)]).items()}
+        for each in asked:
+            each.check(row)
         for start in range(0, len(data), batch_size):
-            numbers = range(start, min(start + batch_size, len(data)))
-            batch = batch_of(
-                data,
-                numbers,
-                check=lambda batch: check_ids(batch, *models),
-                ignore_index=ignore_index,
-            )
+            batch = made(range(start, min(start + batch_size, len(data))))
             labels = batch["labels"][:, 1:]
             batch = {key: value.to(device) for key, value in batch.items()}
             found = [model.about(batch) for model in asked]
@@ -218,19 +219,18 @@ class _Asked:
             self.ask, head = teacher.targets, getattr(teacher, "head", None)
         self.source = source
         self.head = head if isinstance(head, nn.Linear) else None
-        self.known = False  # whether causality and the head have been checked
+
+    def check(self, row: Mapping[str, Tensor]) -> None:
+        """Check by one row, as a batch, that it sees nothing that it must not; and its head."""
+        models = [self.source] if isinstance(self.source, nn.Module) else []
+        with unchanged(*models):
+            if models or getattr(self.source, "any_text", True):
+                check_no_future(self.source, self.ask, row)
+            if self.head is not None and why_not_left_out(lambda: self.ask(row), self.head):
+                self.head = None
 
     def about(self, batch: Mapping[str, Tensor]) -> _Logits:
         """Its logits for a batch, or the hidden states and the head that they are made from."""
-        if not self.known:
-            row = {name: value[:1] for name, value in batch.items()}
-            models = [self.source] if isinstance(self.source, nn.Module) else []
-            with unchanged(*models):
-                for model in models:
-                    check_no_future(model, self.ask, batch)
-                if self.head is not None and why_not_left_out(lambda: self.ask(row), self.head):
-                    self.head = None
-            self.known = True
         if self.head is not None:
             try:
                 hidden = hidden_of(lambda: self.ask(batch), self.head)

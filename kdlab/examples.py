@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,7 +24,7 @@ from typing import Any, cast
 
 from kdlab.arguments import checked
 from kdlab.batches import part_of_row, rows_of_table
-from kdlab.data import check_characters, held_out, hugging_face
+from kdlab.data import as_name, check_characters, check_percent, held_out, hugging_face
 from kdlab.json_lines import json_rows
 from kdlab.tables import without_filled
 
@@ -358,9 +359,9 @@ class Examples:
     validation_percent: int = 10  # percent of the openings in validation, on average
 
     def __post_init__(self) -> None:
-        if not isinstance(self.conversations, tuple):  # a stream can be read only once
-            read = read_conversations(self.conversations, self.name)
-            object.__setattr__(self, "conversations", tuple(read))
+        check_percent(self.validation_percent)
+        read = read_conversations(self.conversations, self.name)  # of rows, or of a stream, too
+        object.__setattr__(self, "conversations", tuple(read))
 
     @classmethod
     def of(cls, rows: Iterable[Mapping[str, Any]], name: str = "examples") -> Examples:
@@ -397,7 +398,7 @@ class Examples:
 
 
 @checked
-def load_examples(name: str | Path) -> Examples:
+def load_examples(name: str | os.PathLike[str]) -> Examples:
     r"""Conversations by name.
 
     Args:
@@ -416,7 +417,7 @@ def load_examples(name: str | Path) -> Examples:
     >>> load_examples(path).conversations[0].answer
     ' 4'
     """
-    name = str(name)
+    name = as_name(name)
     if name in ("pydocs-qa", "reckoning"):
         from kdlab import questions
 

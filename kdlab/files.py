@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -130,7 +131,7 @@ def whole_or_not_at_all(path: Path) -> Iterator[Path]:
     Raises:
         OSError: the file cannot be written; if it is in the cache, the error says how to move that.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")  # each writer has its own
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.touch()

@@ -9,7 +9,7 @@ from typing import Any
 
 from kdlab.checkpoints import foreign_checkpoints, has_checkpoint
 from kdlab.files import check_folder, write_atomically
-from kdlab.recipes import Recipe
+from kdlab.recipes import Recipe, places_of, read_recipe
 from kdlab.records import to_json
 
 
@@ -22,20 +22,27 @@ def was_moved(before: Any, now: Any) -> bool:
     """Whether a file or folder of a recipe was moved, by its paths; a run checks its content."""
     if not (isinstance(before, str) and isinstance(now, str)):
         return False
-    gone, there = (Path(each.removeprefix("hf:")) for each in (before, now))
-    same = gone.name == there.name and before.startswith("hf:") == now.startswith("hf:")
-    return same and gone.is_absolute() and there.exists() and not gone.exists()
+    if before.startswith("hf:") != now.startswith("hf:"):
+        return False
+    whole, *parts = zip(places_of(before), places_of(now), strict=True)
+    splits = {each.removeprefix("hf:").removeprefix(places_of(each)[-1]) for each in (before, now)}
+    if len(splits) > 1:
+        parts = []
+    pairs = [(Path(gone), Path(there)) for gone, there in (whole, *parts)]
+    return any(
+        gone.name == there.name and gone.is_absolute() and there.exists() and not gone.exists()
+        for gone, there in pairs
+    )
 
 
 def check_there(run: str | Path, recipe: Recipe) -> None:
     """Raise FileNotFoundError if what a run read is no longer where its recipe says."""
     for name in ("corpus" if recipe.data is None else "data", "teacher", "student"):
-        place: str = getattr(recipe, name).removeprefix("hf:")
-        there = any(map(os.path.exists, (place, place.partition("@")[0])))
-        if there or not os.path.isabs(place):
+        places = places_of(getattr(recipe, name))
+        if any(map(os.path.exists, places)) or not os.path.isabs(places[0]):
             continue
         raise FileNotFoundError(
-            f"the {name} of the run in {run} was {place}, which is not there; if it was moved, "
+            f"the {name} of the run in {run} was {places[0]}, which is not there; if it was moved, "
             f"write its new place into {Path(run) / 'recipe.json'}"
         )
 
@@ -62,6 +69,14 @@ def check_place(out: Path, recipe: Recipe) -> None:
     others = foreign_checkpoints(out)
     if not (out / "recipe.json").exists():
         others += _matching(out, *FINISHED, "metrics.jsonl")
+    elif not others:
+        try:
+            read_recipe(out)
+        except ValueError as error:
+            raise ValueError(
+                f"{out / 'recipe.json'} is no recipe of this kdlab ({error}); give the run a "
+                "folder of its own"
+            ) from None
     if others:
         raise ValueError(
             f"{out} holds {others[0].name}, which is of no run of kdlab distill, and a new run "

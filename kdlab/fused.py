@@ -28,6 +28,7 @@ from kdlab.arguments import check_devices, check_vocabularies, check_whole
 from kdlab.chunks import chunk_size, workspace
 from kdlab.closed_form import DifferentiatedOnce, check_differentiated_once, check_no_transform
 from kdlab.divergences import Divergence, kernel_of
+from kdlab.heads import has_hooks
 from kdlab.kernels import Terms
 from kdlab.objective import (
     CombinedObjective,
@@ -379,6 +380,11 @@ def _read_head(whose: str, hidden: Tensor, head: Head | None) -> tuple[Tensor, T
     weight: Tensor
     bias: Tensor | None
     if isinstance(head, nn.Linear) and type(head).forward is nn.Linear.forward:
+        if has_hooks(head):
+            raise ValueError(
+                f"{whose}_head has forward hooks, which may change its logits; take them off, or "
+                "use CombinedObjective on its logits"
+            )
         weight, bias = head.weight, head.bias
     elif isinstance(head, Tensor):
         weight, bias = head, None

@@ -89,11 +89,16 @@ def generate(
     check_causal(model)
     check_ids({"input_ids": input_ids}, model)
     ends = ends_of(end_of_text)
-    mask = _checked_mask(model, attention_mask, input_ids)
+    news = [new_tokens] * len(input_ids)  # what is used of each row
+    if at_most is not None:
+        news = [min(int(n), new_tokens) for n in at_most]
+    mask = _checked_mask(model, attention_mask, input_ids, news)
     rooms = None
-    taken = mask is not None  # _checked_mask has tried it, which runs the model twice
-    if at_most is not None and min(at_most) < new_tokens and (taken or takes_padding(model)):
-        rooms = torch.tensor(list(at_most), device=input_ids.device)[:, None]
+    # Where there is a mask, padding has been tried, which runs the model twice.
+    if min(news) < new_tokens and (
+        mask is not None or takes_padding(model, input_ids.shape[1] + max(news))
+    ):
+        rooms = torch.tensor(news, device=input_ids.device)[:, None]
         mask = torch.ones_like(input_ids) if mask is None else mask
     past, ended = None, torch.zeros(len(input_ids), 1, dtype=torch.bool, device=input_ids.device)
     stops = torch.tensor(ends, dtype=torch.long, device=input_ids.device)
@@ -158,8 +163,13 @@ def _picked(weights: Tensor, generator: torch.Generator | None) -> Tensor:
     return index.minimum((reached < whole).sum(-1, keepdim=True))  # a draw may round up to the sum
 
 
-def _checked_mask(model: nn.Module, mask: Tensor | None, input_ids: Tensor) -> Tensor | None:
-    """The mask as integers, None if nothing is padded; ValueError if it cannot be used."""
+def _checked_mask(
+    model: nn.Module, mask: Tensor | None, input_ids: Tensor, news: Sequence[int]
+) -> Tensor | None:
+    """The mask as integers, None if nothing is padded; ValueError if it cannot be used.
+
+    ``news`` has the number of new tokens of each row.
+    """
     if mask is None:
         return None
     check_tensor("attention_mask", mask)
@@ -172,23 +182,25 @@ def _checked_mask(model: nn.Module, mask: Tensor | None, input_ids: Tensor) -> T
         )
     if not bool(mask[:, -1].all()):
         raise ValueError("a row is padded on the right; text that goes on is padded on the left")
-    if not takes_padding(model):
+    mask = mask.long()
+    longest = max(there + new for there, new in zip(mask.sum(-1).tolist(), news, strict=True))
+    if not takes_padding(model, longest):
         raise ValueError(
             f"{type(model).__name__} takes no 'attention_mask', has a state that padding would "
             "enter, or counts positions from it; continue rows of one length at a time"
         )
-    return mask.long()
+    return mask
 
 
-def takes_padding(model: nn.Module) -> bool:
-    """Whether a model can continue texts that are padded on the left."""
+def takes_padding(model: nn.Module, length: int) -> bool:
+    """Whether a model can continue texts that are padded on the left, to ``length`` tokens each."""
     takes, _ = forward_takes(model)
     # transformers marks models with a state. Those that take positions have attention as well, and
     # heed masks.
     state = any(getattr(part, "_is_stateful", False) for part in model.modules())
     state = state and "position_ids" not in takes
     takes_it = "attention_mask" in takes and not (state or {"cache_params", "state"} & takes)
-    return takes_it and (isinstance(model, TinyGPT) or heeds_padding(model))
+    return takes_it and (isinstance(model, TinyGPT) or heeds_padding(model, length))
 
 
 def _after(
@@ -295,7 +307,8 @@ def continued(
     mask = torch.zeros_like(ids)
     prompts = [texts[i][there[i].bool()][:size] for i, size in enumerate(sizes)]
     together = [list(range(len(sizes)))]
-    if len({*sizes}) > 1 and not takes_padding(model):  # one length at a time, unpadded
+    longest = length if new_tokens is None else min(length, max(sizes) + new_tokens)
+    if len({*sizes}) > 1 and not takes_padding(model, longest):  # one length at a time, unpadded
         together = [[i for i, n in enumerate(sizes) if n == size] for size in sorted(set(sizes))]
     for rows in together:
         widest = max(sizes[i] for i in rows)

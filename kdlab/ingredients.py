@@ -22,7 +22,7 @@ from kdlab.devices import kept_random_state, moved, resolve_device
 from kdlab.examples import Examples, load_examples
 from kdlab.files import cache_dir, slug, whole_or_not_at_all
 from kdlab.fingerprints import model_sha256
-from kdlab.generation import continued
+from kdlab.generation import continued, end_of_text_of
 from kdlab.inputs import check_ids
 from kdlab.layers import every_nth_layer
 from kdlab.models import PRESETS, TinyGPT, longest_text
@@ -207,6 +207,8 @@ class Ingredients:
         size = self.train.blocks.shape[1]
         prompts = self.train.spread(recipe.teacher_texts).blocks[:, : recipe.prompt_tokens]
         key = f"{list(prompts.shape)} {size} {model_sha256(self.teacher)}"
+        if ends := end_of_text_of(self.teacher):
+            key += f" {ends}"
         digest = hashlib.sha256(prompts.numpy().tobytes() + key.encode())
         path = cache_dir() / "teacher-texts" / f"{digest.hexdigest()[:16]}.safetensors"
         if not path.exists():
@@ -216,7 +218,10 @@ class Ingredients:
                 continued(moved(self.teacher, where), part.to(where), size, generator=draws)
                 for part in torch.split(prompts, 64)
             ]
-            text = {key: torch.cat([part[key].cpu() for part in parts]) for key in parts[0]}
+            if any("attention_mask" in part for part in parts):  # only where a row is shorter
+                for part in parts:
+                    part.setdefault("attention_mask", torch.ones_like(part["input_ids"]))
+            text = {name: torch.cat([part[name].cpu() for part in parts]) for name in parts[0]}
             with whole_or_not_at_all(path) as partial:
                 save_file(text, partial)
         text = load_file(path)

@@ -77,6 +77,8 @@ def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
     student = type(model)(config)
     _check_weights(student, smaller, f"each {n}th of these {total}")
     student.load_state_dict(smaller)
+    if hasattr(model, "generation_config"):  # where a chat model keeps the ends of its turns
+        student.generation_config = copy.deepcopy(model.generation_config)
     if told := _told_by_place(layers, student.get_submodule(path), kept):
         warnings.warn(
             f"a layer of {kind} reckons with its place: {told}. The student is not its teacher "

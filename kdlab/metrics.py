@@ -32,14 +32,15 @@ class MetricsFile:
 
     def __init__(self, out: Path, step: int):
         out.mkdir(parents=True, exist_ok=True)
-        kept, self.path = [], out / METRICS
+        self.path = out / METRICS
+        self.written = 0  # bytes, by this run and those that it continues
         if step and self.path.exists():
-            for line in self.path.read_text(encoding="utf-8").splitlines(keepends=True):
-                if not line.endswith("\n") or step_of(line) > step:
+            for line in self.path.read_bytes().splitlines(keepends=True):
+                if not line.endswith(b"\n") or step_of(line.decode()) > step:
                     break
-                kept.append(line)
-        self.path.write_text("".join(kept), encoding="utf-8", newline="\n")
-        self.written = self.path.stat().st_size  # bytes, by this run and those that it continues
+                self.written += len(line)
+        with self.path.open("ab") as file:  # what is kept is not written again: a disk may be full
+            file.truncate(self.written)
         self.history = History.read(self.path)
         if len(self.history.train) != step:
             raise ValueError(

@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 
 from kdlab.arguments import checked
 from kdlab.batches import NO_INPUTS, batch_of, check_rows, holds_several, parts_of
+from kdlab.causality import RULED_OUT, finite
 from kdlab.devices import device_of
 from kdlab.heads import unchanged
 from kdlab.inputs import forward_takes, model_inputs
@@ -153,14 +154,18 @@ def check_packing(model: nn.Module) -> None:
         ids = torch.tensor([[i for each in texts for i in each]], device=device)
         positions = [i for each in texts for i in range(len(each))]
         batch = {"input_ids": ids, "position_ids": torch.tensor([positions], device=device)}
-        return logits_of(model, **model_inputs(model, batch))[0, -len(texts[-1]) :].float()
+        return finite(logits_of(model, **model_inputs(model, batch))[0, -len(texts[-1]) :])
 
     with in_turn(model), unchanged(model):
         model.eval()
         alone, packed, beside = asked(text), asked(first, text), asked(other, text)
     dtype = next(model.parameters()).dtype
-    slack = torch.finfo(dtype).eps * alone.abs().max() * 100
-    if (packed - beside).abs().max() > slack or (packed - alone).abs().max() > slack:
+    size = alone.where(alone > RULED_OUT, 0).abs().max()
+    rounding = 100 * torch.finfo(dtype).eps
+    # Texts of the same lengths are rounded alike, whatever they say: of right models in bfloat16
+    # the first difference is 0, and of GPT-OSS, whose packed texts see each other, a fortieth.
+    other_text = (packed - beside).abs().max() > min(rounding, 1 / 64) * size
+    if other_text or (packed - alone).abs().max() > min(rounding, 1 / 8) * size:
         raise ValueError(
             f"packed texts see each other in {kind}, or stand at other positions there; do not "
             "pack them: padding is done by kdlab"

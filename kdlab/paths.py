@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -75,6 +76,7 @@ class ObjectivePath(NamedTuple):
         twin = linear_twin(objective)
         assert isinstance(twin, LinearCombinedObjective)  # it was one when the path was chosen
         if on_policy:
+            twin = copy.copy(twin)  # it may be the user's own objective
             twin.form, twin.lam = "convex", 1.0
 
         def ask() -> Tensor:

@@ -114,7 +114,7 @@ def evaluation_curves(
     _, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for i, (name, history) in enumerate(histories.items()):
         values = history.column(column, of="eval")
-        axes.plot(history.column("step", of="eval"), values, label=name, **_line(i))
+        axes.plot(history.column("step", of="eval"), values, label=_shown(name), **_line(i))
     teachers = {
         round(value, 4)
         for history in histories.values()
@@ -153,26 +153,27 @@ def mean_curves(
 
     Raises:
         KeyError: the results have no such arm or column.
-        ValueError: an arm and ``beside`` differ in their steps or in the number of seeds.
+        ValueError: an arm and ``beside`` differ in their steps or in the number of seeds; or a run
+            has None in the column, as one that had no teacher may.
 
     >>> run = {"arm": "both", "seed": 0, "final": {}, "curve": {"step": [1, 2], "lam": [4.0, 2.0]}}
     >>> results = SweepResults("owls", runs=[run])
     >>> mean_curves(results, {"both": "λ falls"}, "lam").axes[0].get_ylabel()
     'λ'
     """
+    curves = [(name, *results.curve(arm, column, beside=beside)) for arm, name in arms.items()]
     rows = math.ceil(len(arms) / 2)  # of the legend, which has two columns
     _, axes = plt.subplots(figsize=(7, 3.8 + 0.22 * rows), layout="constrained")
-    for i, (arm, name) in enumerate(arms.items()):
-        steps, intervals = results.curve(arm, column, beside=beside)
+    for i, (name, steps, intervals) in enumerate(curves):
         low, high = zip(
             *((x.mean - x.half_width, x.mean + x.half_width) for x in intervals), strict=True
         )
-        axes.plot(steps, [x.mean for x in intervals], label=name, **_line(i))
+        axes.plot(steps, [x.mean for x in intervals], label=_shown(name), **_line(i))
         axes.fill_between(steps, low, high, color=_line(i)["color"], alpha=0.15, linewidth=0)
     label = MEASURES.get(column, column)
     if beside is not None:
         axes.axhline(0.0, color="#777777", linewidth=1)
-        label += f", minus that of {beside}"
+        label += f", minus that of {_shown(beside)}"
     axes.set(xlabel="optimiser step", ylabel=label, title=title)
     figure = _open(axes)
     figure.legend(frameon=False, loc="outside lower center", ncols=2)  # bands leave no corner free
@@ -204,7 +205,8 @@ def measurements(
 
     Raises:
         KeyError: the results have no such arm or measurement.
-        ValueError: an arm and ``beside`` differ in the number of seeds.
+        ValueError: an arm and ``beside`` differ in the number of seeds; or a run has None for the
+            measurement.
 
     >>> runs = [{"arm": a, "seed": 0, "final": {"lm_loss": x}, "curve": {}}
     ...         for a, x in {"labels": 5.0, "both": 4.5}.items()]
@@ -212,20 +214,20 @@ def measurements(
     >>> measurements(results, {"both": "λ = 1"}, beside="labels").axes[0].get_xlabel()
     'LM loss, nats per token, minus that of labels'
     """
+    if beside is None:
+        intervals = [results.mean(arm, measure) for arm in arms]
+    else:
+        intervals = [results.difference(arm, beside, measure) for arm in arms]
     _, axes = plt.subplots(figsize=(7, 0.8 + 0.34 * len(arms)), layout="constrained")
-    for row, arm in enumerate(arms):
-        if beside is None:
-            found = results.mean(arm, measure)
-        else:
-            found = results.difference(arm, beside, measure)
+    for row, found in enumerate(intervals):
         axes.errorbar(found.mean, row, xerr=found.half_width, fmt="o", color=LM, capsize=3)
     label = MEASURES.get(measure, measure.replace("_", " "))
     if beside is not None:
         axes.axvline(0.0, color="#777777", linewidth=1)
-        label += f", minus that of {beside}"
+        label += f", minus that of {_shown(beside)}"
     axes.set(xlabel=label, title=title, ylim=(len(arms) - 0.5, -0.5))
     axes.locator_params(axis="x", nbins=6)  # long names of arms leave little room
-    axes.set_yticks(range(len(arms)), list(arms.values()))
+    axes.set_yticks(range(len(arms)), [_shown(name) for name in arms.values()])
     return _open(axes)
 
 
@@ -257,9 +259,10 @@ def schedules(
     >>> ends = {"linear": LinearLambda(steps=10), "cosine": CosineLambda(steps=10)}
     >>> figure = schedules(ends, steps=12, title="The cosine waits, then hurries")
     """
+    played = {name: _play(schedule, steps, history) for name, schedule in schedules.items()}
     _, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    for i, (name, schedule) in enumerate(schedules.items()):
-        axes.plot(range(steps + 1), _play(schedule, steps, history), label=name, **_line(i))
+    for i, (name, values) in enumerate(played.items()):
+        axes.plot(range(steps + 1), values, label=_shown(name), **_line(i))
     axes.set(xlabel="optimiser step", ylabel="λ", ylim=(0, None), title=title)
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))  # no corner is always free
     return _open(axes)
@@ -339,8 +342,19 @@ def _gaps(history: History) -> dict[int, Metric]:
     }
 
 
+def _shown(name: str) -> str:
+    """A name as matplotlib shows it as it is: without mathematics between two dollar signs.
+
+    Lines whose name begins with an underscore are in no legend; a thin space before it helps.
+    """
+    return ("\u2009" if name.startswith("_") else "") + name.replace("$", r"\$")
+
+
 def _line(i: int) -> dict[str, Any]:
-    return {"color": COLOURS[i % len(COLOURS)], "linestyle": STYLES[i % len(STYLES)]}
+    return {
+        "color": COLOURS[i % len(COLOURS)],
+        "linestyle": STYLES[(i + i // len(COLOURS)) % len(STYLES)],
+    }
 
 
 def _open(axes: Axes) -> Figure:

@@ -15,7 +15,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from kdlab.arguments import checked
+from kdlab.arguments import check_whole, checked
 from kdlab.data import standard_library
 from kdlab.examples import Conversation, Examples
 from kdlab.files import cache_dir, whole_or_not_at_all
@@ -169,12 +169,13 @@ def reckoning(
 
     Args:
         number: number of questions.
-        seed: seed of the random draws.
+        seed: seed of the random draws, at least 0.
         kinds: some of ``"weekdays"``, ``"months"``, ``"units"`` and ``"counting"``, which take
             turns; the ``kind`` of a conversation names its own.
 
     Raises:
-        ValueError: ``number`` is below 1, or a kind is unknown or has too few different questions.
+        ValueError: ``number`` is below 1, ``seed`` is negative, or a kind is unknown or has too few
+            different questions.
 
     >>> asked = reckoning(8).conversations[0]
     >>> asked.kind, asked.prompt[0]["content"], asked.answer
@@ -182,6 +183,7 @@ def reckoning(
     """
     if number < 1:
         raise ValueError(f"number must be at least 1, got {number}")
+    check_whole("seed", seed, least=0)  # Python draws the same from -1 as from 1
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown or not kinds:
         raise ValueError(f"unknown kinds {unknown}; known: {', '.join(KINDS)}")

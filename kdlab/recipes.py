@@ -108,7 +108,7 @@ class Recipe:
                 f"{block_size} tokens"
             )
         self._check_fine_tuning()
-        if self.schedule == "plateau" and self.eval_every is None:
+        if self.arm == "combined" and self.schedule == "plateau" and self.eval_every is None:
             raise ValueError("the plateau schedule reacts to evaluations: give eval_every")
         if self.learning_rate is None:
             default = 2e-3 if not self.student.startswith("hf:") else 1e-4
@@ -142,10 +142,24 @@ class Recipe:
             )
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype must be {', '.join(DTYPES)}, got {self.dtype!r}")
-        for name in ("block_size", "lora", "new_tokens"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        at_least_1 = ("lora", "new_tokens", "eval_blocks", "teacher_texts", "teacher_steps")
+        for name in (*at_least_1, "vocab_size", "block_size"):
+            value, least = getattr(self, name), 2 if name == "block_size" else 1
+            if value is not None and value < least:
+                raise ValueError(f"{name} must be at least {least}, got {value}")
+        if self.teacher in PRESETS:
+            least = 257 if self.data is None else 263  # the bytes and the special tokens
+            if self.vocab_size is not None and self.vocab_size < least:
+                raise ValueError(
+                    f"vocab_size must be at least {least}, which the tokenizer of {self.teacher} "
+                    f"needs, got {self.vocab_size}"
+                )
+            longest = PRESETS[self.teacher].block_size
+            if self.data is None and (self.block_size or 0) > longest:
+                raise ValueError(
+                    f"block_size {self.block_size} is longer than the {longest} tokens that "
+                    f"{self.teacher} reads; take at most {longest}, or a teacher from hf:"
+                )
         if self.eval_answers < 0:
             raise ValueError(f"eval_answers must be at least 0, got {self.eval_answers}")
         self.options_of_teacher()
@@ -169,11 +183,15 @@ class Recipe:
         changes = {}
         for name in ("corpus", "data", "teacher", "student", "teacher_file"):
             value: str = getattr(self, name) or ""
-            place, model = value.removeprefix("hf:"), name in ("teacher", "student")
-            may_be_path = value.startswith("hf:") if model else value not in BUILT_IN
-            there = os.path.abspath(os.path.expanduser(place))
-            if may_be_path and os.path.exists(there):
-                changes[name] = value.removesuffix(place) + there
+            prefix = "hf:" if value.startswith("hf:") else ""
+            model = name in ("teacher", "student")
+            if (model and not prefix) or value in BUILT_IN:
+                continue
+            for place in filter(None, places_of(value)):
+                there = os.path.abspath(os.path.expanduser(place))
+                if os.path.exists(there):
+                    changes[name] = prefix + there + value.removeprefix(prefix + place)
+                    break
         found = copy.copy(self)
         vars(found).update(changes)  # frozen, and checked already
         return found
@@ -238,6 +256,13 @@ class Recipe:
             "ratio": {"share": lam},
         }.get(self.schedule, {"start": lam, "end": 0.0, "steps": steps})
         return make_schedule(self.schedule, **options)
+
+
+def places_of(name: str) -> list[str]:
+    """The paths that a recipe's name may be: without ``hf:``, also without an ``@`` and a split."""
+    place = name.removeprefix("hf:")
+    parted = re.fullmatch(r"(.*)@[^@/\\]*", place)
+    return [place] if place == name else [place, parted[1] if parted else place]
 
 
 def _as_folder(name: str) -> str:

@@ -7,6 +7,7 @@ student.
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -42,7 +43,7 @@ from kdlab.folders import (
 from kdlab.ingredients import Ingredients, spread, text_of
 from kdlab.models import count_parameters
 from kdlab.pretrained import entries_of, with_less_memory
-from kdlab.recipes import BUILT_IN, Recipe, read_recipe
+from kdlab.recipes import BUILT_IN, Recipe, places_of, read_recipe
 from kdlab.records import read_record, to_json, with_numbers
 from kdlab.saving import load_student, load_tokenizer, save_student, save_tokenizer
 from kdlab.teachers import Teacher, TopKTeacher, write_topk_store
@@ -83,7 +84,7 @@ def distill(
     Raises:
         ValueError: the run to be resumed has another recipe; ``out`` holds a run that would be
             replaced, or files that no run wrote; the ingredients are of another setting; the corpus
-            is unknown or has changed; or the teacher's file is of another corpus.
+            is unknown or has changed; or the teacher's file is of another corpus or teacher.
 
     >>> import tempfile
     >>> text = Path(tempfile.mkdtemp()) / "owls.txt"
@@ -116,7 +117,8 @@ def distill(
     if recipe.arm == "lm":
         teacher = None
     elif recipe.teacher_file is not None:
-        teacher = TopKTeacher(recipe.teacher_file, ingredients.train, tail=recipe.teacher_tail)
+        stored = recipe.teacher_file, ingredients.train, ingredients.teacher
+        teacher = TopKTeacher(*stored, tail=recipe.teacher_tail)
     train: Rows = ingredients.train
     if recipe.teacher_texts is not None:
         train = ingredients.teacher_text(recipe, device=device)
@@ -195,8 +197,8 @@ def _finished(out: Path, recipe: Recipe, ingredients: Ingredients | None) -> dic
     if not (out / "summary.json").exists():  # it is written last
         return None
     found: dict[str, Any] = with_numbers(read_record(out / "summary.json"))
-    name = recipe.data or recipe.corpus
-    if "text_sha256" in found and (name in BUILT_IN or Path(name).is_file()):
+    name = recipe.absolute().data or recipe.absolute().corpus
+    if "text_sha256" in found and (name in BUILT_IN or any(map(os.path.exists, places_of(name)))):
         text = ingredients and ingredients.text_sha256
         _check_text(out, recipe, found, text or text_of(recipe).sha256)
     if begun != recipe.absolute():  # a file or folder of the recipe was moved

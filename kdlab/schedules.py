@@ -8,6 +8,7 @@ exactly after its last step, and stays there.
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 from kdlab.arguments import check_names, check_number, check_whole
@@ -63,7 +64,7 @@ class LambdaSchedule:
                 the number of the step; or a metric is not a number.
             TypeError: the gap was given as a pair, or the losses not as a pair.
         """
-        if self.watches is None and isinstance(metric, int):
+        if self.watches is None and (_is_whole(metric) or isinstance(metric, str)):
             raise ValueError(
                 f"{type(self).__name__} counts its steps by itself: call step() once for each, "
                 f"without their number; got step({metric})"
@@ -258,10 +259,10 @@ class PlateauLambda(LambdaSchedule):
     A student that no longer gains is taken to have learned what it can from this teacher. From then
     on the labels should count more, if there are enough of them. After each evaluation, the trainer
     gives the schedule the gap: the student's LM loss minus the teacher's. An evaluation shows a
-    gain if the gap is more than ``threshold`` below that at the last gain; the first one always
-    does. After ``patience`` + 1 evaluations in a row without a gain, λ is multiplied by ``factor``
-    and the count starts again. A trainer refuses this schedule without eval data, without
-    ``eval_every``, and with a teacher that cannot be asked about eval data, such as a
+    gain if the gap is more than ``threshold`` below that at the last gain; the first finite gap
+    always is. After ``patience`` + 1 evaluations in a row without a gain, λ is multiplied by
+    ``factor`` and the count starts again. A trainer refuses this schedule without eval data,
+    without ``eval_every``, and with a teacher that cannot be asked about eval data, such as a
     :class:`kdlab.TopKTeacher`.
 
     Args:
@@ -368,9 +369,10 @@ class RatioLambda(LambdaSchedule):
     def value(self) -> float:
         if self.lm_mean == self.kd_mean == 0.0:
             return self.start
-        if self.share * self.lm_mean >= self.maximum * self.kd_mean:
+        wanted = self.share * self.lm_mean
+        if wanted > self.maximum * self.kd_mean:
             return self.maximum
-        return self.share * self.lm_mean / self.kd_mean
+        return wanted / self.kd_mean if wanted else 0.0
 
     def step(self, metric: Metric = None) -> None:
         super().step()
@@ -415,6 +417,15 @@ def make_schedule(name: str, **options: Any) -> LambdaSchedule:
         raise ValueError(f"unknown schedule {name!r}; known: {', '.join(SCHEDULES)}") from None
     check_names(schedule.__init__, options)
     return schedule(**options)
+
+
+def _is_whole(metric: Any) -> bool:
+    """Whether it is an integer, of Python, NumPy or torch."""
+    try:
+        operator.index(metric)
+    except TypeError:
+        return False
+    return True
 
 
 def _plain(name: str, loss: Any) -> float:

@@ -90,8 +90,8 @@ def write_served_store(
         responses: JSON lines; line i is the response for row i of the data. For
             ``prompt_logprobs``, the prompt must have been the row's own token ids; in the other
             formats, the server answered the conversation. A batch API returns lines in any order
-            and leaves out failed requests: sort the lines, and leave the failed rows out of the
-            data, too.
+            and leaves out failed requests: sort the lines by the number in ``custom_id``, and leave
+            the failed rows out of the data, too.
         data: the conversations that were answered, in that order, with the teacher's tokenizer.
         path: the store, for :class:`kdlab.TopKTeacher`.
         k: tokens to keep at each position; None for the smallest number that a position lists.
@@ -124,7 +124,7 @@ def write_served_store(
     temperature = check_temperature(temperature)
     tokens, report = TokenIds(data.tokenizer), ServedReport([])
     spoken: list[list[Position | None]] = []
-    for i, (where, response) in enumerate(_lines(Path(responses))):
+    for i, (where, response) in enumerate(_lines(Path(responses), len(data))):
         if i >= len(data):
             raise ValueError(f"{where}: there are more responses than the {len(data)} rows")
         row, positions = _row(response, data, i, tokens, report, where)
@@ -133,6 +133,11 @@ def write_served_store(
     if not spoken:
         raise ValueError(f"{responses} has no responses: it is empty")
     listed = [len(each.listed) for row in spoken for each in row if each is not None]
+    if not listed:
+        raise ValueError(
+            f"{responses} has no token of an answer to learn: each prompt is empty, and each "
+            "answer is one token, which no token before it predicts"
+        )
     report.positions, report.k = len(listed), min(listed) if k is None else k
     if min(listed) < report.k:
         raise ValueError(f"a position lists {min(listed)} tokens, fewer than k={report.k}")
@@ -144,9 +149,12 @@ def write_served_store(
     return report
 
 
-def _lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _lines(path: Path, rows: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Where each response stands, and the response; ``rows`` is how many there should be."""
     before = None
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), 1):
+    lines = path.read_text(encoding="utf-8-sig").split("\n")
+    whole = sum(bool(line.strip()) for line in lines) >= rows
+    for number, line in enumerate(lines, 1):
         where = f"{path}, line {number}"
         if not line.strip():
             continue
@@ -155,7 +163,7 @@ def _lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         except json.JSONDecodeError as error:
             raise ValueError(f"{where}: it is no JSON: {error.msg}") from None
         if isinstance(found, Mapping):
-            before = _in_its_place(found.get("custom_id"), before, where)
+            before = _in_its_place(found.get("custom_id"), before, where, whole)
         for wrapper in ("response", "body"):  # of OpenAI's batches
             if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
                 found = found[wrapper]
@@ -167,10 +175,17 @@ def _lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield where, found
 
 
-def _in_its_place(name: Any, before: Any, where: str) -> Any:
-    """Return a request's ``custom_id``; ValueError if its number does not follow the one before."""
-    this, last = (re.fullmatch(r"(\D*)(\d+)", str(each)) for each in (name, before))
-    if this and last and this[1] == last[1] and int(this[2]) != int(last[2]) + 1:
+def _in_its_place(name: Any, before: Any, where: str, whole: bool) -> Any:
+    """Return a request's ``custom_id``; ValueError if its number does not follow the one before.
+
+    If the file is ``whole``, with a response for each row, the number need only be larger: those
+    in between failed, and are not among the rows either.
+    """
+    this, last = (re.fullmatch(r"(.*?)(\d+)(\D*)", str(each)) for each in (name, before))
+    if not (this and last and this.group(1, 3) == last.group(1, 3)):
+        return name
+    step = int(this[2]) - int(last[2])
+    if step < 1 or (step > 1 and not whole):
         raise ValueError(
             f"{where}: custom_id {name!r} follows {before!r}: a batch's lines are in any order, "
             "and what failed is not among them, but line i is taken for row i; sort the lines, and "
@@ -213,9 +228,8 @@ def _row(
     prompt = data.template.encode_prompt(data.conversations[i])
     whole = torch.tensor([*prompt, *(each.chosen for each in said)], device="cpu")
     labels = whole.clone()
-    labels[: len(prompt)] = -100
-    unknown: list[Position | None] = [None] * (len(prompt) - 1)
-    return {"input_ids": whole, "labels": labels}, [*unknown, *said]
+    labels[: max(1, len(prompt))] = -100  # no token before the first predicts it
+    return {"input_ids": whole, "labels": labels}, [*[None] * len(prompt), *said][1:]
 
 
 def _scored(token: int, score: Mapping[str, Any] | None, where: str) -> Position:
@@ -259,7 +273,10 @@ def _listed(
         return [
             (
                 _token(each),
-                {_token(one): one.get("logprob") for one in (*each.get("top_logprobs", ()), each)},
+                {
+                    _token(one): one.get("logprob")
+                    for one in (*(each.get("top_logprobs") or ()), each)
+                },
             )
             for each in content
         ]
@@ -372,16 +389,23 @@ def _write(
 ) -> None:
     table = table_of(collate([row]) for row in report.rows)
     header = header_of(table, report.k, vocabulary, temperature, None, tokenizer)
-    is_written(path, header, table)
-    with whole_or_not_at_all(path) as partial, partial.open("wb") as file:
-        file.write(beginning(header, table))
-        for positions in spoken:
-            records = np.zeros(len(positions), record_type(header))
-            records["log_tail"] = np.nan  # stays where the teacher said nothing: it must not count
-            for n, position in enumerate(positions):
-                if position is not None:
-                    records[n] = _record(position, header)
-            file.write(records.tobytes())
+    parts = [beginning(header, table)]
+    for positions in spoken:
+        records = np.zeros(len(positions), record_type(header))
+        records["log_tail"] = np.nan  # stays where the teacher said nothing: it must not count
+        for n, position in enumerate(positions):
+            if position is not None:
+                records[n] = _record(position, header)
+        parts.append(records.tobytes())
+    content = b"".join(parts)
+    if not is_written(path, header, table):
+        with whole_or_not_at_all(path) as partial:
+            partial.write_bytes(content)
+    elif path.read_bytes() != content:  # another teacher's, of the same rows
+        raise ValueError(
+            f"{path} holds another store, which this one would replace; give this one a path of "
+            "its own"
+        )
 
 
 def _record(position: Position, header: Mapping[str, Any]) -> np.void:

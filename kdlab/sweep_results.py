@@ -92,7 +92,7 @@ class SweepResults:
         found = read_record(Path(path))
         try:
             return cls(**found | {"runs": [read_run(run) for run in found["runs"]]})
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"{path} holds no results of a sweep: {error}") from None
 
     @checked
@@ -133,17 +133,21 @@ class SweepResults:
         return [run["final"][measure] for run in self.of(arm)]
 
     def mean(self, arm: str, measure: str) -> Interval:
-        """The mean of a measurement over the seeds of an arm, with a 95% interval."""
-        return Interval.of(self.values(arm, measure))
+        """The mean of a measurement over the seeds of an arm, with a 95% interval.
+
+        Raises:
+            ValueError: a run has None for it, as a run that had no teacher may.
+        """
+        return Interval.of(self._measured(arm, measure))
 
     def difference(self, arm: str, other: str, measure: str) -> Interval:
         """The mean of ``arm`` minus ``other``, paired seed by seed, with a 95% interval.
 
         Raises:
-            ValueError: the two arms were run with different seeds.
+            ValueError: the two arms were run with different seeds, or a run has None for it.
         """
         self._check_paired(arm, other)
-        pairs = zip(self.values(arm, measure), self.values(other, measure), strict=True)
+        pairs = zip(self._measured(arm, measure), self._measured(other, measure), strict=True)
         return Interval.of([a - b for a, b in pairs])
 
     def curve(
@@ -154,21 +158,25 @@ class SweepResults:
         With another arm as ``beside``, the means are of ``arm`` minus ``beside``, paired by seed.
 
         Raises:
-            ValueError: the two arms were run with different seeds, or measured at different steps.
+            ValueError: the two arms were run with different seeds, or measured at different steps;
+                or a run has None in the column, as one that had no teacher may.
         """
         curves = [run["curve"] for run in self.of(arm)]
         steps = curves[0]["step"]
-        values = [curve[column] for curve in curves]
+        values = [_known(arm, column, curve[column]) for curve in curves]
         if beside is not None:
             self._check_paired(arm, beside)
             others = [run["curve"] for run in self.of(beside)]
             if [curve["step"] for curve in others] != [curve["step"] for curve in curves]:
                 raise ValueError(f"{arm!r} and {beside!r} were not measured at the same steps")
             values = [
-                [a - b for a, b in zip(mine, other[column], strict=True)]
+                [a - b for a, b in zip(mine, _known(beside, column, other[column]), strict=True)]
                 for mine, other in zip(values, others, strict=True)
             ]
         return steps, [Interval.of(at) for at in zip(*values, strict=True)]
+
+    def _measured(self, arm: str, measure: str) -> list[float]:
+        return _known(arm, measure, self.values(arm, measure))
 
     def _check_paired(self, arm: str, other: str) -> None:
         """Raise ValueError unless two arms were run with the same seeds."""
@@ -177,6 +185,16 @@ class SweepResults:
             raise ValueError(
                 f"{arm!r} has the seeds {ours} and {other!r} {theirs}: only runs of one seed pair"
             )
+
+
+def _known(arm: str, name: str, values: list[float]) -> list[float]:
+    """The values; ValueError if one of them is None."""
+    if None in values:
+        raise ValueError(
+            f"the runs of {arm!r} have measured no {name}, at least not each time; had they a "
+            "teacher?"
+        )
+    return values
 
 
 def read_run(run: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, is_dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import count
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
@@ -36,7 +36,7 @@ from kdlab.devices import machine
 from kdlab.files import slug, write_atomically
 from kdlab.ingredients import Ingredients
 from kdlab.recipes import Recipe, read_recipe
-from kdlab.records import to_json
+from kdlab.records import read_record, to_json
 from kdlab.runs import distill, versions
 from kdlab.sweep_results import SweepResults, read_run
 
@@ -98,8 +98,18 @@ class Sweep:
         return len(self.arms) * self.seeds
 
     def reduced(self, arms: Sequence[str], seeds: int = 1, **changes: Any) -> Sweep:
-        """A smaller sweep: only these arms, with ``changes`` to their recipes, without ``then``."""
-        chosen = {name: replace(self.arms[name], **changes) for name in arms}
+        """A smaller sweep: only these arms, with ``changes`` to their recipes, without ``then``.
+
+        Raises:
+            TypeError: there are ``changes``, and an arm is neither a recipe nor another dataclass.
+        """
+        chosen = {name: self.arms[name] for name in arms}
+        for name, arm in chosen.items() if changes else ():
+            if not is_dataclass(arm) or isinstance(arm, type):
+                raise TypeError(
+                    f"the arm {name!r} is a {type(arm).__name__}, which has no fields to change"
+                )
+            chosen[name] = replace(arm, **changes)
         return replace(self, arms=chosen, seeds=seeds, then=None)
 
     @checked
@@ -123,16 +133,21 @@ class Sweep:
             command: the command that makes the results again; it is stored with them.
 
         Raises:
-            ValueError: two arms would share a folder, as ``a = 1`` and ``A: 1`` would; jobs is
-                below 1; or jobs is above 1 and a function of the sweep was defined in a notebook's
-                cell or at a prompt, from where no other process can import it.
+            ValueError: there are no arms; two would share a folder, as ``a = 1`` and ``A: 1``
+                would; jobs is below 1; or jobs is above 1 and a function of the sweep was defined
+                in a notebook's cell or at a prompt, from where no other process can import it.
+            TypeError: ``run`` or ``measure`` returned what no record can hold; what a run returned
+                is then kept in its folder.
 
         Warns:
-            UserWarning: a folder held a run of another specification, or of a text that has changed
-                since; that run is kept, under another name.
+            UserWarning: a folder held a run of another specification, one that another function
+                ran or measured, by the function's module and name, or one of a text that has
+                changed since; that run is kept, under another name.
         """
         if jobs < 1:
             raise ValueError(f"jobs must be at least 1, got {jobs}")
+        if not self.arms:
+            raise ValueError(f"{self.name} has no arms to run; give it at least one")
         if jobs > 1 and not hasattr(sys.modules["__main__"], "__file__"):
             for name, value in vars(self).items():
                 if getattr(value, "__module__", "") == "__main__":
@@ -241,7 +256,8 @@ def _make_what_is_shared(specs: Iterable[Any], progress: bool) -> dict[Recipe, s
     """
     recipes = [spec for spec in specs if isinstance(spec, Recipe)]
     texts = {}
-    for recipe in {(r.setting(), r.teacher_texts): r for r in recipes}.values():
+    kinds = {(r.setting(), r.teacher_texts, r.prompt_tokens): r for r in recipes}
+    for recipe in kinds.values():
         ingredients = Ingredients.of(recipe, progress=progress)
         texts[recipe.setting()] = ingredients.text_sha256
         if recipe.teacher_texts is not None:
@@ -258,12 +274,19 @@ def _one(
     machine: dict[str, Any],
     texts: Mapping[Recipe, str],
 ) -> dict[str, Any]:
-    """Do a run; if it was done already with this specification and text, return its record."""
+    """Do a run; return its record.
+
+    If it was done already with this specification, these functions and this text, return the record
+    of then. Records of earlier versions name no functions: any will do.
+    """
     path, identity = folder / "record.json", json.loads(to_json(_as_plain(spec)))
     text = texts[spec.setting()] if isinstance(spec, Recipe) else None
+    made_by = {"run": sweep.run, "measure": sweep.measure, "spec": spec if callable(spec) else None}
+    functions = {name: _name_of(function) for name, function in made_by.items()}
     if path.exists():
         done = read_run(json.loads(path.read_text(encoding="utf-8")))
         same = done.pop("spec") == identity and done.pop("text_sha256", text) == text
+        same = done.pop("functions", functions) == functions and same
         if same and "machine" in done:
             return done | {"arm": arm}
         _set_aside(folder)
@@ -273,22 +296,73 @@ def _one(
     started = time.perf_counter()
     found = (sweep.run or _distilled)(spec, seed, folder)
     seconds = time.perf_counter() - started
+    returned = [found]
     if sweep.measure is not None:
-        found["final"] |= sweep.measure(folder, spec)
-    record = {"arm": arm, "seed": seed, **found, "seconds": seconds}
+        returned.append(sweep.measure(folder, spec))
+    record = {"arm": arm, "seed": seed, **_merged(returned, arm, seed, folder), "seconds": seconds}
     record |= {"machine": machine, "versions": versions()}
-    write_atomically(path, to_json({**record, "spec": identity, "text_sha256": text}))
+    kept = {"spec": identity, "text_sha256": text, "functions": functions}
+    write_atomically(path, to_json(record | kept))
     return record
 
 
+def _merged(returned: list[Any], arm: str, seed: int, folder: Path) -> dict[str, Any]:
+    """What ``run`` returned, plain, with what ``measure`` returned, if it was called.
+
+    Raises:
+        TypeError: no record can hold it; ``returned.txt`` in the run's folder then does.
+    """
+    try:
+        found, *measured = _plain(returned)
+        found = {**found, "final": {**found["final"]}}
+        for more in measured:
+            found["final"] |= more
+        to_json(found)
+    except (KeyError, TypeError, ValueError) as error:
+        path = folder / "returned.txt"
+        write_atomically(path, "\n".join(map(repr, returned)))
+        raise TypeError(
+            f"the run of {arm!r} with seed {seed} returned what no record can hold "
+            f'({type(error).__name__}: {error}); return {{"final": {{...}}, "curve": {{...}}}} '
+            f"of numbers, texts and lists of them. What it returned is kept in {path}"
+        ) from error
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """A value with the numbers, arrays and tensors in it as Python's numbers and lists."""
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _name_of(function: Any) -> str | None:
+    """Where a function is defined; of a partial, its function; of another callable, its class."""
+    if function is None:
+        return None
+    while isinstance(function, partial):
+        function = function.func
+    named = function if hasattr(function, "__qualname__") else type(function)
+    module = "__main__" if named.__module__ == "__mp_main__" else named.__module__  # in a worker
+    return f"{module}.{named.__qualname__}"
+
+
 def _distilled(recipe: Recipe, seed: int, folder: Path) -> dict[str, Any]:
+    ingredients = kept_ingredients(recipe)
     if (folder / "recipe.json").exists():  # of a run that was cut off
         worth = has_checkpoint(folder) or (folder / "summary.json").exists()
         if not worth:
             shutil.rmtree(folder)
-        elif read_recipe(folder).absolute() != recipe.absolute():
-            _set_aside(folder)
-    ingredients = kept_ingredients(recipe)
+        else:
+            # A run that was begun before there was text.json has its text in its summary alone.
+            names = (n for n in ("text.json", "summary.json") if (folder / n).exists())
+            text = next((read_record(folder / n).get("text_sha256") for n in names), None)
+            same = read_recipe(folder).absolute() == recipe.absolute()
+            if not (same and text in (None, ingredients.text_sha256)):
+                _set_aside(folder)
+    write_atomically(folder / "text.json", to_json({"text_sha256": ingredients.text_sha256}))
     summary = distill(folder, recipe, checkpoint_every=100, resume=True, ingredients=ingredients)
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
     history = History.read(folder / "metrics.jsonl")
@@ -303,20 +377,25 @@ def _distilled(recipe: Recipe, seed: int, folder: Path) -> dict[str, Any]:
 
 
 def _set_aside(folder: Path) -> None:
-    """Rename the folder of a run with another specification or text; nothing of it is lost."""
+    """Rename the folder of a run of something else; nothing of it is lost."""
     names = (folder.with_name(f"{folder.name}.old-{n}") for n in count(1))
     kept = folder.rename(next(name for name in names if not name.exists()))
     warnings.warn(
-        f"{folder} held a run of another specification or text, which is now in {kept.name} beside "
-        "it",
+        f"{folder} held a run of another specification or text, or of other functions, which is "
+        f"now in {kept.name} beside it",
         stacklevel=2,
     )
 
 
 def _in_common(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Merge dictionaries that have the same keys; values that differ are joined by ``and``."""
-    values = {key: list(dict.fromkeys(each[key] for each in found)) for key in found[0]}
-    return {k: v[0] if len(v) == 1 else " and ".join(map(str, v)) for k, v in values.items()}
+    """Merge dictionaries; values that differ are joined by ``and``, one that lacks is ``none``."""
+    merged = {}
+    for key in dict.fromkeys(key for each in found for key in each):
+        values = list(dict.fromkeys(each.get(key) for each in found))
+        known = [value for value in values if value is not None]
+        names = [*map(str, known), *(["none"] if len(known) < len(values) else [])]
+        merged[key] = values[0] if len(values) == 1 else " and ".join(names)
+    return merged
 
 
 def _as_plain(spec: Any) -> Any:

@@ -4,7 +4,8 @@ In a column of structs, each row gets the fields of all rows, and null where the
 call of one tool gets the arguments of all tools. A null that was really in the data looks the
 same, because the table does not keep which rows had a field. Filled-in and real nulls can be told
 apart in two cases. A column of JSON, as text or of the type ``Json``, is as it was written. And if
-the row's ``tools`` require an argument (strict schemas require all), a null given for it is real.
+the row's ``tools`` or ``functions`` require an argument (strict schemas require all), a null given
+for it is real.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def without_filled(row: Mapping[str, Any], features: Mapping[str, Any]) -> dict[
     >>> found["call"]["arguments"]
     {'x': None}
     """
-    kept: dict[str, Any] = _told(row, features, _required(row.get("tools")))
+    required = _required(row.get("tools")) | _required(row.get("functions"))
+    kept: dict[str, Any] = _told(row, features, required)
     return kept
 
 

@@ -12,6 +12,7 @@ the teacher need run only once, or elsewhere.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -61,6 +62,8 @@ __all__ = [
     "TopKTeacher",
     "write_topk_store",
 ]
+
+SAMPLE = 4096  # positions of a store, or fewer than twice as many, that are read to know it
 
 
 class Teacher(Protocol):
@@ -284,9 +287,12 @@ class TopKTeacher:
         return [self.rows[key] for key in keys]
 
     def fingerprint(self) -> str:
-        """A text that identifies the teacher in a checkpoint."""
-        header = {key: self.header[key] for key in ("model", "k", "temperature", "positions")}
-        return f"{header}, tail {self.tail}"
+        """A text that identifies the teacher in a checkpoint: a hash of a sample of its records."""
+        names = ("model", "k", "temperature", "positions", "vocabulary")
+        header = {key: self.header[key] for key in names}
+        records = self.records[:: max(1, len(self.records) // SAMPLE)]
+        digest = hashlib.sha256(self.table.tobytes() + records.tobytes())
+        return f"{header}, tail {self.tail}, {digest.hexdigest()[:16]}"
 
 
 @torch.no_grad()

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from kdlab.data import check_characters
 from kdlab.examples import Conversation
 from kdlab.shown import NotShown, check_shown, with_other_results
 
@@ -316,9 +317,10 @@ class ChatTemplate:
 
         Raises:
             ValueError: the template refuses the conversation, or does not show which words are the
-                assistant's; or no token ends the last answer.
+                assistant's; no token ends the last answer; or the text holds half a character.
         """
         text, spans = self.written(conversation)
+        check_characters(text, conversation.where or "the conversation")
         begin = self._begin if conversation.plain else []
         (ids, written), ends = self._tokens(text, spans)
         if spans and (conversation.plain or not text[spans[-1][1] :].strip()):
@@ -345,10 +347,17 @@ class ChatTemplate:
         return Encoded(ids, [i > 0 and own for i, own in enumerate(written)])
 
     def encode_prompt(self, conversation: Conversation) -> list[int]:
-        """The tokens of the prompt of the last answer, which the assistant is to continue."""
+        """The tokens of the prompt of the last answer, which the assistant is to continue.
+
+        Raises:
+            ValueError: the text of the prompt holds half a character.
+        """
         if conversation.plain:
-            return self._begin + self._ids(str(conversation.messages[0].get("content", "")))
-        return self._ids(self.prompt(conversation.prompt, conversation.tools))
+            begin, text = self._begin, str(conversation.messages[0].get("content", ""))
+        else:
+            begin, text = [], self.prompt(conversation.prompt, conversation.tools)
+        check_characters(text, conversation.where or "the conversation")
+        return begin + self._ids(text)
 
     @cached_property
     def _begin(self) -> list[int]:

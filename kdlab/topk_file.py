@@ -29,7 +29,7 @@ def row_keys(batch: Mapping[str, Tensor]) -> list[bytes]:
     there = present(batch).cpu().numpy()
     keys = []
     others = {
-        name: value.cpu().numpy()
+        name: value.cpu().double().numpy()  # NumPy has no bfloat16
         for name, value in sorted(batch.items())
         if name not in ("input_ids", "labels", "index", "attention_mask")
     }

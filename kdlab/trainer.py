@@ -282,19 +282,15 @@ class DistillationTrainer:
                 losses = (record["lm_loss"], record["kd_loss"])
                 known: dict[str | None, Metric] = {"gap": gap, "losses": losses}
                 self.schedule.step(known.get(self.schedule.watches))
-                if self.out is not None and (interrupted or self._due(config.checkpoint_every)):
-                    progress = {
-                        "step": self.step,
-                        "schedule": self.schedule.state_dict(),
-                        "run": identity,
-                    }
-                    save_checkpoint(self.out, accelerator, student, optimizer, progress)
+                if interrupted or self._due(config.checkpoint_every):
+                    self._save(student, optimizer, identity)
                 if interrupted:
-                    where = f"; the same call with resume=True goes on from {self.out}"
-                    raise KeyboardInterrupt(
-                        f"stopped after step {self.step} of {config.steps}"
-                        + (where if self.out else "")
-                    )
+                    raise self._stopped()
+            # Ctrl-C in the last evaluation or checkpoint: no further step would hear of it.
+            asked = torch.tensor(float(asked_to_stop.is_set()), device=accelerator.device)
+            if accelerator.reduce(asked, "sum") > 0:
+                self._save(student, optimizer, identity)
+                raise self._stopped()
         return self.history
 
     def _train_step(
@@ -548,6 +544,22 @@ class DistillationTrainer:
         return at_end or (every is not None and self.step % every == 0)
 
     # --- records ---
+
+    def _save(
+        self, student: nn.Module, optimizer: torch.optim.Optimizer, identity: Mapping[str, Any]
+    ) -> None:
+        """Write a checkpoint, if there is a folder for one."""
+        if self.out is not None:
+            progress = {
+                "step": self.step,
+                "schedule": self.schedule.state_dict(),
+                "run": identity,
+            }
+            save_checkpoint(self.out, self.accelerator, student, optimizer, progress)
+
+    def _stopped(self) -> KeyboardInterrupt:
+        where = f"; the same call with resume=True goes on from {self.out}" if self.out else ""
+        return KeyboardInterrupt(f"stopped after step {self.step} of {self.config.steps}{where}")
 
     def _record(self, kind: str, record: dict[str, Any]) -> None:
         getattr(self.history, kind).append(record)

@@ -197,7 +197,7 @@ class KLExplorer(Widget):
         forward = share(log_p, log_q)
         reverse = share(log_q, log_p)
         jsd = (share(log_p, m) + share(log_q, m)) / 2
-        columns = (torch.tensor(self.p), torch.tensor(self.q), forward, reverse, jsd)
+        columns = (log_p.exp(), log_q.exp(), forward, reverse, jsd)
         names = ("p", "q", "KL(p‖q)", "KL(q‖p)", "JSD")
         rows = {
             token: dict(zip(names, (float(column[i]) for column in columns), strict=True))

@@ -16,8 +16,11 @@ export function logBell(x, mu, logSigma) {
 
 /** Log-probabilities of the teacher, a mixture of bells, each [weight, mean, width]. */
 export function logTeacher(x, bells) {
-  const parts = bells.map(([, mu, sigma]) => logBell(x, mu, Math.log(sigma)));
-  return x.map((_, i) => Math.log(sum(bells.map(([weight], k) => weight * Math.exp(parts[k][i])))));
+  const parts = bells.map(([weight, mu, sigma]) => logBell(x, mu, Math.log(sigma)).map((v) => v + Math.log(weight)));
+  return x.map((_, i) => {
+    const top = Math.max(...parts.map((part) => part[i])); // narrow bells underflow between their peaks
+    return top + Math.log(sum(parts.map((part) => Math.exp(part[i] - top))));
+  });
 }
 
 /** [KL(p‖q), KL(q‖p)] in nats. */

@@ -25,16 +25,18 @@ def read_run(folder: str | Path, made_with: str) -> dict[str, Any]:
         under the number (as text) of the step after which it was measured. ``made_with`` is given.
 
     Raises:
-        ValueError: a step lacks a loss, or an evaluation has not measured the teacher.
+        ValueError: a step lacks a loss, an evaluation has not measured the teacher, or a number is
+            not finite.
     """
     history = History.read(Path(folder) / "metrics.jsonl")
     losses = [(record["lm_loss"], record["kd_loss"]) for record in history.train]
     measured = [record["teacher_perplexity"] for record in history.eval]
-    if any(None in pair for pair in losses) or None in measured:
+    shown = [loss for pair in losses for loss in pair] + measured
+    if not all(value is not None and math.isfinite(value) for value in shown):
         raise ValueError(
             "the player shows LM, KD and the gap to the teacher, and the run in "
-            f"{folder} has a step or an evaluation without them: it had no teacher, or learned "
-            "from the student's own text"
+            f"{folder} has a step or an evaluation without them, or with numbers that are not "
+            "finite: it had no teacher, learned from the student's own text, or diverged"
         )
     return {
         "made_with": made_with,
@@ -67,11 +69,18 @@ def read_trained(
         mean over the seeds. ``steps`` are the steps of these lists, ``told`` is each schedule's
         settings in words, and ``least`` and ``most`` are the smallest and the largest gap, the
         range of the axis. ``made_with`` is given.
+
+    Raises:
+        ValueError: two arms were not measured at the same steps.
     """
     gaps: dict[str, list[float]] = {}
+    steps: list[int] = []
     used = {"labels alone": labels} | {name: arm for name, (arm, _) in arms.items()}
     for name, arm in used.items():
-        steps, losses = results.curve(arm, "lm_loss")
+        measured, losses = results.curve(arm, "lm_loss")
+        if steps and measured != steps:
+            raise ValueError(f"{arm!r} and {labels!r} were not measured at the same steps")
+        steps = measured
         teacher = results.mean(arm, "lm_loss").mean - results.mean(arm, "gap").mean
         gaps[name] = [round(loss.mean - teacher, 4) for loss in losses]
     every = [gap for curve in gaps.values() for gap in curve]

@@ -7,9 +7,11 @@ import torch.nn as nn
 from kdlab import (
     CombinedObjective,
     DistillationTrainer,
+    PackedRows,
     TinyGPT,
     TopK,
     TrainConfig,
+    collate,
     evaluate,
     write_topk_store,
 )
@@ -106,7 +108,7 @@ class Backwards(nn.Module):
         super().__init__()
         self.table = nn.Embedding(V, V)
 
-    def forward(self, input_ids):
+    def forward(self, input_ids, attention_mask=None):
         return self.table(input_ids.roll(-1, 1))
 
 
@@ -215,3 +217,87 @@ def test_a_teacher_that_knows_its_own_texts_alone_teaches_them():
 
     expected = losses(rows(), gpt(), gpt(1))
     assert losses(rows(), gpt(), OfRows(0)) == pytest.approx(expected, rel=1e-5)
+
+
+UNTELLING = {
+    "of one token": [{"input_ids": [1]}],
+    "of one token behind padding": [{"input_ids": [0, 0, 1], "attention_mask": [0, 0, 1]}],
+    "of one token, 64 times": [{"input_ids": [1]}] * 64,
+    "of the same token": [{"input_ids": [1, 1, 1]}],
+}
+
+
+@pytest.mark.parametrize("first", UNTELLING)
+def test_a_model_that_reads_ahead_is_found_whatever_the_first_row_is(first, tmp_path):
+    data = [
+        {"attention_mask": [1] * len(row["input_ids"])} | row | {"labels": row["input_ids"]}
+        for row in [*UNTELLING[first], *({"input_ids": row["input_ids"]} for row in rows())]
+    ]
+    for use in (
+        lambda: losses(data, Backwards(), gpt()),
+        lambda: evaluate(Backwards(), data),
+        lambda: evaluate(Backwards(), data, batch_size=1),
+        lambda: write_topk_store(Backwards(), data, tmp_path / "store", 4),
+    ):
+        with pytest.raises(ValueError, match="Backwards sees what comes after a token"):
+            use()
+    assert losses(data, gpt(), gpt(1))
+
+
+def test_of_rows_of_one_token_and_a_vocabulary_of_one_nothing_is_asked():
+    (row,) = data = [{"input_ids": [0, 0, 0], "labels": [0, 0, 0]}]
+    assert evaluate(nn.Embedding(1, 1), data).perplexity == 1
+    with pytest.raises(ValueError, match="Backwards sees what comes after a token"):
+        evaluate(Backwards(), [row])
+
+
+class WithinTexts(Backwards):
+    """Reads ahead, but not beyond the end of a packed text."""
+
+    def forward(self, input_ids, position_ids):
+        last = position_ids.roll(-1, 1) == 0
+        return self.table(input_ids.roll(-1, 1).masked_fill(last, 0))
+
+
+def test_a_packed_row_that_ends_with_a_text_of_one_token_hides_no_sight_of_the_future():
+    data = PackedRows(rows(1), 13)  # one token fills it
+    with pytest.raises(ValueError, match="WithinTexts sees what comes after a token"):
+        evaluate(WithinTexts(), data)
+    assert evaluate(gpt(), data).positions == 11
+
+
+class RulesOut(nn.Module):
+    """A TinyGPT that gives a few tokens no probability; where padded, it may count otherwise."""
+
+    def __init__(self, model, logit, shift=0):
+        super().__init__()
+        self.model, self.logit, self.shift = model, logit, shift
+
+    def forward(self, input_ids, attention_mask=None, position_ids=None):
+        inputs = [] if isinstance(self.model, Backwards) else [None, attention_mask]
+        inputs += [] if position_ids is None else [position_ids + self.shift]
+        logits = self.model(input_ids, *inputs).clone()
+        logits[..., -4:] = self.logit
+        return logits
+
+
+@pytest.mark.parametrize("logit", [-torch.inf, torch.finfo(torch.float32).min, -65504.0, -1e9])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_logits_that_rule_tokens_out_hide_no_sight_of_the_future(logit, dtype):
+    data = [{name: ids.clamp_max(40) for name, ids in row.items()} for row in rows()]
+    with pytest.raises(ValueError, match="RulesOut sees what comes after a token"):
+        evaluate(RulesOut(Backwards().to(dtype), logit), data)
+    batch = collate(data, padding_side="left")
+    padded = [{name: field[i] for name, field in batch.items()} for i in range(len(data))]
+    assert evaluate(RulesOut(gpt().to(dtype), logit), padded).positions
+    with pytest.raises(ValueError, match="RulesOut reads a text otherwise where it is padded"):
+        evaluate(RulesOut(gpt().to(dtype), logit, shift=1), padded)
+
+
+def test_a_teacher_that_is_no_model_is_measured_only_if_it_does_not_read_ahead():
+    with pytest.raises(ValueError, match="Asked sees what comes after a token"):
+        evaluate(gpt(), rows(), Asked(1))
+    with pytest.raises(ValueError, match="Asked answers one token late"):
+        evaluate(gpt(), rows(), Asked(-1))
+    expected = evaluate(gpt(), rows(), gpt(1)).kl_to_teacher
+    assert evaluate(gpt(), rows(), Asked(0)).kl_to_teacher == pytest.approx(expected, rel=1e-5)

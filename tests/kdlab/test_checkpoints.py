@@ -1,10 +1,22 @@
 """Students of which not all is trained: what a checkpoint holds of the rest."""
 
+import signal
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn as nn
 
-from kdlab import CombinedObjective, DistillationTrainer, TinyGPT, TrainConfig
+import kdlab.checkpoints
+from kdlab import (
+    CombinedObjective,
+    DistillationTrainer,
+    LambdaSchedule,
+    PlateauLambda,
+    TinyGPT,
+    TrainConfig,
+)
+from kdlab.metrics import METRICS, MetricsFile
 from tests.kdlab.tiny_models import rows
 
 CONFIG = TrainConfig(steps=4, batch_size=4, checkpoint_every=2, device="cpu")
@@ -55,6 +67,28 @@ def test_a_run_goes_on_beside_weights_that_are_not_trained_and_not_written(tmp_p
         trainer(tmp_path, seed=1).fit(rows(), resume=True)
 
 
+def test_what_was_measured_survives_a_full_disk(tmp_path):
+    """Nothing that is kept is written again, so a resume that fails there loses nothing."""
+    resource = pytest.importorskip("resource")
+    first = trainer(tmp_path)
+    first._due = lambda every, at_end=False: first.step == 2
+    first.fit(rows())
+    path = tmp_path / METRICS
+    before = path.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handled = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+        file = MetricsFile(tmp_path, 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handled)
+    kept = path.read_bytes()
+    assert before.startswith(kept)
+    assert len(file.history.train) == 2
+    assert file.written == len(kept)
+
+
 class WithImages(TinyGPT):
     """A student with a part for images, whose second part counts from the third step on."""
 
@@ -86,3 +120,53 @@ def test_a_run_goes_on_where_some_weights_had_no_gradient_yet(tmp_path):
     second.fit(rows(), resume=True)
     for name, weight in second.student.state_dict().items():
         assert torch.equal(weight, whole.student.state_dict()[name]), name
+
+
+class OwnPlateau(PlateauLambda):
+    """A schedule of one's own that watches the gap."""
+
+
+class Own(LambdaSchedule):
+    """A schedule of one's own that watches nothing."""
+
+    value = 1.0
+
+
+@pytest.mark.parametrize("schedule", [PlateauLambda, OwnPlateau, Own])
+def test_a_schedule_that_watches_evaluations_goes_on_with_as_many(tmp_path, schedule):
+    """λ would fall at other steps; to other schedules, evaluations are only shown."""
+
+    def made(every):
+        objective, config = CombinedObjective(), replace(CONFIG, eval_every=every)
+        teacher = TinyGPT("tiny-student", vocab_size=48, block_size=16, d_model=16, n_layer=1)
+        return DistillationTrainer(student(), teacher, objective, schedule(), config, out=tmp_path)
+
+    first = made(1)
+    first._batches = lambda data: [*type(first)._batches(first, data)][:2]
+    torch.manual_seed(0)
+    first.fit(rows(), rows())
+    if schedule is not Own:
+        with pytest.raises(ValueError, match="of a run with eval_every 1, but this one has 2"):
+            made(2).fit(rows(), rows(), resume=True)
+    second = made(2 if schedule is Own else 1)
+    second.teacher = first.teacher
+    assert len(second.fit(rows(), rows(), resume=True).train) == 4
+
+
+def test_rows_with_numbers_in_bfloat16_are_known_again():
+    def found(dtype):
+        row = {"input_ids": torch.arange(4), "labels": torch.arange(4)}
+        return kdlab.checkpoints._data_sha256([row | {"x": torch.ones(4, 2, dtype=dtype)}])
+
+    assert found(torch.bfloat16) != found(torch.float16)
+    assert found(torch.float32) == "1 rows, 0323c9fc00696fb2"
+
+
+def test_a_run_goes_on_where_fewer_gpus_are_seen(monkeypatch):
+    set_again = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: ["first", "second"])
+    monkeypatch.setattr(torch.cuda, "set_rng_state_all", set_again.extend)
+    kdlab.checkpoints._set_random_states(kdlab.checkpoints._random_states())
+    assert set_again == ["first"]

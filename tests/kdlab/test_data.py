@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -101,6 +102,54 @@ def test_a_file_of_rows_is_a_corpus_and_is_one_of_conversations(tmp_path, kind, 
     assert load_examples(f"hf:{path}").conversations[7].answer == tales[7]
     with pytest.raises(ValueError, match=rf"has rows of texts; hf:tales\.{kind} reads their"):
         load_corpus(path.name)
+
+
+@pytest.mark.parametrize(("load", "module"), [(load_corpus, "data"), (load_examples, "examples")])
+def test_the_name_of_a_data_set_is_no_path(monkeypatch, load, module):
+    """As a path, hf:owner/name would be hf:owner\\name on Windows."""
+    asked = []
+
+    def found(name):
+        asked.append(name)
+        raise LookupError
+
+    monkeypatch.setattr(f"kdlab.{module}.hugging_face", found)
+    for name in ("owner//name/", "./owner@train"):
+        with pytest.raises(LookupError):
+            load(f"hf:{name}")
+    assert asked == ["owner//name/", "./owner@train"]
+    with pytest.raises(ValueError, match="name must be a path, got int 7"):
+        load(7)
+    home = os.path.expanduser("~")
+    for name in ("~/nothing", b"~/nothing", Path("~/nothing")):
+        with pytest.raises(ValueError, match=re.escape(os.path.join(home, "nothing"))):
+            load(name)
+
+
+def test_an_at_in_a_path_begins_no_split(tmp_path):
+    pytest.importorskip("datasets")
+    folder = tmp_path / "ada@uni.edu"
+    folder.mkdir()
+    tales = [f"story number {i}" for i in range(300)]
+    for name in ("tales.jsonl", "a@b.jsonl"):
+        (folder / name).write_text("\n".join(json.dumps({"text": each}) for each in tales))
+        assert load_corpus(f"hf:{folder / name}").documents == tuple(tales)
+        assert load_corpus(f"hf:{folder / name}@train[:50%]").documents == tuple(tales[:150])
+    assert len(load_corpus(f"hf:{folder}@train[:10%]").documents) == 60
+    with pytest.raises(ValueError, match=r"uni\.edu/none\.jsonl cannot be read"):
+        load_corpus(f"hf:{folder}/none.jsonl")
+
+
+def test_the_ending_of_a_file_of_rows_may_be_in_capitals(tmp_path):
+    pytest.importorskip("datasets")
+    for name in ("UP.CSV", "tales.Jsonl.GZ", "tales.ndjson"):
+        (tmp_path / name).write_text("text\n\nstory,\n\nend\n" * 60)
+        with pytest.raises(ValueError, match=f"{name} has rows of texts"):
+            load_corpus(tmp_path / name)
+    with pytest.raises(ValueError, match=r"UP\.CSV cannot be read: .* rename it to UP\.csv"):
+        load_corpus(f"hf:{tmp_path / 'UP.CSV'}")
+    (tmp_path / "about.csv.txt").write_text("\n\n".join(f"tale {i}" for i in range(60)))
+    assert len(load_corpus(tmp_path / "about.csv.txt").documents) == 60
 
 
 def test_a_folder_of_save_to_disk_is_read(tmp_path):

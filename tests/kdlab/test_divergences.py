@@ -1,6 +1,7 @@
 """Divergences: closed forms, limits, a slow float64 reference, properties, edges, errors."""
 
 import math
+from dataclasses import dataclass
 from functools import partial
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from kdlab.divergences import (
     DIVERGENCES,
+    divergence_name,
     forward_kl,
     jensen_shannon,
     kernel_of,
@@ -490,6 +492,24 @@ def test_options_travel_through_nested_partials():
 def test_what_has_no_kernel_says_so():
     with pytest.raises(ValueError, match=r"mse_loss.*CombinedObjective"):
         kernel_of(torch.nn.functional.mse_loss)
+
+
+@dataclass
+class Mixed:
+    """A divergence that is an object, and that Python cannot hash."""
+
+    share: float = 0.5
+
+    def __call__(self, student_logits, teacher_logits, *, temperature=1.0):
+        pair = student_logits, teacher_logits
+        forward = forward_kl(*pair, temperature=temperature)
+        return (1 - self.share) * forward + self.share * reverse_kl(*pair, temperature=temperature)
+
+
+def test_a_divergence_may_be_an_object_with_options():
+    with pytest.raises(ValueError, match=r"Mixed\(share=0.5\) has no closed-form gradient here"):
+        kernel_of(Mixed())
+    assert divergence_name(Mixed(0.25)) == "Mixed(share=0.25)"  # a run with another is not resumed
     with pytest.raises(ValueError, match="keywords"):
         kernel_of(partial(forward_kl, torch.zeros(3)))
     with pytest.raises(ValueError, match=r"beta.*1\.5"):

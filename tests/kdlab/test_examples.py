@@ -11,6 +11,7 @@ import torch
 from kdlab import (
     ChatDataset,
     Conversation,
+    Corpus,
     Examples,
     load_examples,
     pydocs_qa,
@@ -254,8 +255,15 @@ def test_examples_keep_their_conversations_whatever_they_came_in():
     rows = [{"prompt": f"Q{i}?", "completion": "A"} for i in range(60)]
     expected = Examples.of(rows)
     assert Examples("examples", iter(expected.conversations)) == expected
-    assert Examples("examples", rows) == expected
+    assert Examples("examples", rows) == Examples("examples", tuple(rows)) == expected
     assert len(expected.train) + len(expected.validation) == 60
+
+
+@pytest.mark.parametrize("percent", [-1, 101])
+def test_a_percentage_beyond_all_is_refused(percent):
+    for kind in (Corpus, Examples):
+        with pytest.raises(ValueError, match=f"validation_percent must be from 0 .* got {percent}"):
+            kind("x", (), percent)
 
 
 def test_rows_that_are_asked_for_by_number_are_read():
@@ -300,6 +308,9 @@ def test_a_null_that_was_meant_stays_where_a_table_tells_it_from_one_that_it_fil
     for said in (tools, json.dumps(tools)):
         table = datasets.Dataset.from_list([row | {"tools": said} for row in rows])
         assert read(table) == [arguments for _, arguments in given]
+    functions = [each["function"] for each in tools]  # the older form of tools
+    table = datasets.Dataset.from_list([row | {"functions": functions} for row in rows])
+    assert read(table) == [arguments for _, arguments in given]
     # As text, or in a column of JSON, it is as it was written.
     as_text = [{"messages": json.dumps(row["messages"])} for row in rows]
     assert read(datasets.Dataset.from_list(as_text)) == [arguments for _, arguments in given]
@@ -384,6 +395,8 @@ def test_questions_are_the_seeds():
         reckoning(kinds=["owls"])
     with pytest.raises(ValueError, match="ran out after"):
         reckoning(2000, kinds=["weekdays"])
+    with pytest.raises(ValueError, match="seed must be at least 0, got -1"):
+        reckoning(20, seed=-1)  # to Python, the same seed as 1
 
 
 def test_the_documentation_asks_and_answers():

@@ -37,3 +37,14 @@ def test_a_disk_that_is_full_is_told_with_the_file(tmp_path):
     with pytest.raises(OSError, match=r"No space left on device: .*a\.json"):
         written()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_who_write_one_file_do_not_write_into_each_other_s(tmp_path):
+    """Threads share the number of their process; containers may, and a cache with it."""
+    path = tmp_path / "a.json"
+    with whole_or_not_at_all(path) as first, whole_or_not_at_all(path) as second:
+        assert first != second
+        first.write_text("one")
+        second.write_text("half of")
+    assert path.read_text() == "one"
+    assert list(tmp_path.iterdir()) == [path]

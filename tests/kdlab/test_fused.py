@@ -203,6 +203,15 @@ def test_heads_may_be_layers_weights_or_pairs(bias):
         assert torch.equal(output.loss, expected[0].loss)
 
 
+def test_a_head_with_hooks_is_refused():
+    """They may change its logits, and the head is not called."""
+    head = nn.Linear(8, VOCABULARY, dtype=torch.float64)
+    head.register_forward_hook(lambda module, args, output: output * 0.1)
+    batch = make_batch(3)
+    with pytest.raises(ValueError, match="student_head has forward hooks"):
+        LinearCombinedObjective()(*batch._replace(student_head=head))
+
+
 # --- a teacher of k tokens and a tail -------------------------------------------------------------
 
 

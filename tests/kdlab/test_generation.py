@@ -420,3 +420,41 @@ def test_ragged_prompts_fill_all_the_places_that_a_model_has(name):
         ends = torch.isin(alone, torch.tensor([2])).nonzero() if name != "TinyGPT" else []
         alone = alone[: int(ends[0]) + 1] if len(ends) else alone
         assert row[row != -100].equal(alone)
+
+
+class Own(nn.Module):
+    """A model of one's own, which nothing but an error tells how long a text may be."""
+
+    def __init__(self, length, ruled_out=0):
+        super().__init__()
+        torch.manual_seed(0)
+        self.model = TinyGPT("tiny-student", vocab_size=48, block_size=length)
+        self.ruled_out = ruled_out
+
+    def forward(self, input_ids, attention_mask=None, position_ids=None):
+        logits = self.model(input_ids, None, attention_mask, position_ids).clone()
+        logits[..., 48 - self.ruled_out :] = -torch.inf
+        return logits
+
+
+@pytest.mark.parametrize("ruled_out", [0, 40])
+@pytest.mark.parametrize("length", [12, 128])
+def test_padding_is_tried_on_no_longer_a_text_than_is_written(length, ruled_out):
+    """Nor does it matter to the trial that tokens are ruled out."""
+    model = Own(length, ruled_out)
+    prompts = [{"input_ids": torch.arange(3, 3 + n)} for n in (1, 8, 2)]
+    batch = collate(prompts, labels=False, padding_side="left")
+    ids, mask = batch["input_ids"], batch["attention_mask"]
+    text = generate(model, ids, 4, attention_mask=mask, temperature=0.0)
+    written = continued(model, ids, 12, attention_mask=mask, temperature=0.0)["labels"]
+    few = continued(model, ids, 100, new_tokens=4, attention_mask=mask, temperature=0.0)["labels"]
+    for row, labels, some, prompt in zip(text, written, few, prompts, strict=True):
+        n = len(prompt["input_ids"])
+        alone = generate(model, prompt["input_ids"][None], 12 - n, temperature=0.0)[0, n:]
+        assert row[8:].equal(alone[:4])
+        assert labels[labels != -100].equal(alone)
+        assert some[some != -100].equal(alone[:4])
+    short = torch.tensor([[0, 3], [3, 3]])
+    mask = torch.tensor([[0, 1], [1, 1]])
+    for new_tokens in (0, 1):
+        assert generate(model, short, new_tokens, attention_mask=mask).shape == (2, 2 + new_tokens)

@@ -124,5 +124,8 @@ def test_logits_are_found_in_a_tensor_or_in_an_attribute():
     ids, logits = torch.zeros(1, 2, dtype=torch.long), torch.zeros(1, 2, 5)
     assert logits_of(lambda input_ids: logits, ids) is logits
     assert logits_of(lambda input_ids: SimpleNamespace(logits=logits), ids) is logits
+    for wrong in (logits[..., 0], logits[0, :, 0]):
+        with pytest.raises(ValueError, match=r"they must be \[B, T, V\], one for each token"):
+            logits_of(lambda input_ids, wrong=wrong: wrong, ids)
     with pytest.raises(TypeError, match=r"function returned tuple; it must return logits"):
         logits_of(lambda input_ids: (logits,), ids)

@@ -10,6 +10,7 @@ from kdlab import (
     CombinedObjective,
     ConstantLambda,
     DistillationTrainer,
+    LinearCombinedObjective,
     RatioLambda,
     TinyGPT,
     TopKTeacher,
@@ -64,6 +65,18 @@ def test_the_loss_is_lambda_times_the_divergence_on_what_the_student_wrote(linea
     assert record["lm_loss"] is None
     assert record["kd_loss"] == pytest.approx(expected, rel=1e-4)
     assert record["loss"] == pytest.approx(0.5 * expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("lam", [0.5, 2.0])
+def test_an_objective_from_hidden_states_stays_as_it_was(lam):
+    """Its twin is the objective itself, and a step on the student's own text needs another form."""
+    config = replace(CONFIG, on_policy=0.5)
+    objective = LinearCombinedObjective("reverse_kl", lam=lam)
+    found = DistillationTrainer(model(1), model(2), objective, config=config).fit(blocks())
+    assert objective.form == "additive"
+    expected = trainer(config, lam=lam).fit(blocks())
+    assert found.column("lam") == expected.column("lam")
+    assert found.column("loss") == pytest.approx(expected.column("loss"))
 
 
 def test_own_words_are_no_labels():
@@ -199,3 +212,20 @@ def test_the_ends_of_a_data_set_are_known_in_a_part_of_it_and_beside_others():
     chats = Chats(blocks())
     for data in (chats, Subset(chats, range(4)), ConcatDataset([blocks(4), Subset(chats, [0])])):
         assert positions(always_ending(), data) == 4
+
+
+def test_a_student_of_one_s_own_writes_texts_as_long_as_the_data_has_them():
+    """Nothing but an error tells how many tokens it reads."""
+
+    class Own(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = model(1)
+
+        def forward(self, input_ids, attention_mask=None, position_ids=None):
+            return self.model(input_ids, None, attention_mask, position_ids)
+
+    texts = [block["input_ids"][: 4 + i % 5] for i, block in enumerate(blocks())]
+    data = [{"input_ids": ids, "labels": ids} for ids in texts]
+    for changes in ({}, {"prompt_tokens": None}, {"new_tokens": 2}):
+        assert positions(Own(), data, **changes) == positions(model(1), data, **changes)

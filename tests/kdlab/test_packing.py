@@ -12,6 +12,7 @@ from kdlab import (
     evaluate,
     write_topk_store,
 )
+from kdlab.packing import check_packing
 from tests.kdlab.tiny_models import V, rows, tiny
 
 TEXTS = rows(6)
@@ -123,3 +124,22 @@ def test_labels_come_of_a_mask_where_there_is_one():
     row = {"input_ids": [1, 2], "assistant_masks": [0, 1]}
     with pytest.raises(ValueError, match="copy of input_ids, with −100 where 'assistant_masks' is"):
         collate([row])
+
+
+@pytest.mark.parametrize("logit", [-torch.inf, torch.finfo(torch.float32).min])
+@pytest.mark.parametrize("apart", [True, False])
+def test_tokens_that_are_ruled_out_do_not_hide_whether_texts_see_each_other(apart, logit):
+    class RulesOut(TinyGPT):
+        def forward(self, input_ids, past=None, attention_mask=None, position_ids=None):
+            position_ids = position_ids if apart else None
+            logits = super().forward(input_ids, past, attention_mask, position_ids).clone()
+            logits[..., 2] = logit
+            return logits
+
+    torch.manual_seed(0)
+    model = RulesOut("tiny-student", vocab_size=V, block_size=64)
+    if apart:
+        check_packing(model)
+    else:
+        with pytest.raises(ValueError, match="packed texts see each other in RulesOut"):
+            check_packing(model)

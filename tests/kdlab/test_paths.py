@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.nn as nn
 from torch.nn.attention.flex_attention import flex_attention
+from transformers.modeling_outputs import CausalLMOutput
 
 from kdlab import (
     AdaptersOffTeacher,
@@ -329,6 +330,25 @@ def test_a_probe_that_fails_leaves_a_model_as_it_was():
 def test_why_a_teacher_shows_no_head_is_told():
     run, _ = fit(gpt(), with_other_weight())
     assert run.path.startswith("dense: of the teacher: the weight of TinyGPT's head is a Quant")
+
+
+def test_an_output_that_a_model_keeps_is_put_back():
+    """It is a dictionary that refuses to be updated."""
+
+    class Keeps(TinyGPT):
+        last = None
+
+        def forward(self, input_ids):
+            self.last = CausalLMOutput(logits=super().forward(input_ids))
+            return self.last
+
+    model = Keeps("tiny-student", vocab_size=V, block_size=16)
+    before = model(torch.zeros(1, 3, dtype=torch.long))
+    with unchanged(model):
+        model(torch.ones(1, 3, dtype=torch.long))
+        before["logits"] = None
+    assert model.last is before
+    assert before.logits is not None
 
 
 def test_all_that_a_model_holds_is_put_back():

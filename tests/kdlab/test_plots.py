@@ -136,3 +136,41 @@ def test_measurements_show_means_or_paired_differences(sweep):
     (axes,) = plots.measurements(sweep, {"both": "λ = 1"}, beside="labels").axes
     assert [bar.lines[0].get_xdata()[0] for bar in axes.containers] == [-1.0]
     assert axes.get_xlabel().endswith("minus that of labels")
+
+
+def test_as_many_lines_as_colours_times_styles_differ(history):
+    (axes,) = plots.evaluation_curves({f"run {i}": history for i in range(49)}).axes
+    drawn = [line for line in axes.get_lines() if line.get_label() != "teacher"]
+    looks = {(line.get_color(), str(line._unscaled_dash_pattern)) for line in drawn}
+    assert len(looks) == len(drawn) == 49
+
+
+def test_names_are_shown_as_they_are(history, sweep, tmp_path):
+    names = ["_lm", "$5^ and $6^", "plain"]
+    figure = plots.evaluation_curves(dict.fromkeys(names, history))
+    legends = [figure.axes[0].get_legend()]
+    figures = [figure, plots.schedules({name: LinearLambda(steps=2) for name in names}, steps=3)]
+    legends.append(figures[-1].axes[0].get_legend())
+    for name in names:
+        figures.append(plots.mean_curves(sweep, {"labels": name}))
+        legends += figures[-1].legends
+        figures.append(plots.measurements(sweep, {"labels": name}))
+    odd = SweepResults("owls", runs=[run | {"arm": "$5^ and $6^"} for run in sweep.of("both")])
+    for draw in (plots.mean_curves, plots.measurements):
+        figures.append(draw(odd, {"$5^ and $6^": "x"}, beside="$5^ and $6^"))
+    for i, figure in enumerate(figures):
+        figure.savefig(tmp_path / f"{i}.svg")
+    shown = [[text.get_text().strip() for text in legend.get_texts()] for legend in legends]
+    assert [len(each) for each in shown] == [4, 3, 1, 1, 1]
+    assert all(each[0].endswith("_lm") for each in shown[:3])
+
+
+def test_a_figure_that_cannot_be_drawn_is_not_left_open(sweep):
+    sweep.of("labels")[0]["curve"]["lm_loss"][0] = None
+    with pytest.raises(ValueError, match="the runs of 'labels' have measured no lm_loss"):
+        plots.mean_curves(sweep, {"labels": "labels"})
+    with pytest.raises(KeyError, match="no arm 'owls'"):
+        plots.measurements(sweep, {"owls": "owls"})
+    with pytest.raises(ValueError, match="RatioLambda reacts to a run"):
+        plots.schedules({"ratio": RatioLambda(0.5)}, steps=5)
+    assert not plt.get_fignums()

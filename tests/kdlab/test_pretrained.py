@@ -156,6 +156,15 @@ def test_of_a_model_that_also_sees_the_layers_of_text_are_taken():
     torch.testing.assert_close(logits_of(every_nth_layer(model, 1), IDS), logits_of(model, IDS))
 
 
+def test_a_student_ends_its_turns_as_its_teacher_does():
+    """A chat model keeps several ends beside its configuration; on-policy text stops at them."""
+    model = a_model("Llama")
+    model.generation_config.eos_token_id = [3, 7]
+    student = every_nth_layer(model, 2)
+    assert student.generation_config.eos_token_id == [3, 7]
+    assert student.generation_config is not model.generation_config
+
+
 @pytest.mark.parametrize("n", [0, 5])
 def test_there_must_be_such_a_layer(n):
     with pytest.raises(ValueError, match=f"shows 4 layers; with n={n}, none of them is kept"):

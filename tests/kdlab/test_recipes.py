@@ -4,8 +4,10 @@ import json
 from dataclasses import asdict, replace
 
 import pytest
+import torch
 
-from kdlab import Recipe, distill
+from kdlab import Corpus, PackedDataset, Recipe, distill, train_tokenizer
+from kdlab.folders import was_moved
 from kdlab.ingredients import Ingredients
 from kdlab.recipes import read_recipe
 
@@ -79,3 +81,68 @@ def test_a_recipe_is_read_as_windows_editors_save_it(tmp_path):
     text = json.dumps(asdict(Recipe(steps=7)), indent=2).replace("\n", "\r\n")
     (tmp_path / "recipe.json").write_bytes(b"\xef\xbb\xbf" + text.encode())
     assert read_recipe(tmp_path).steps == 7
+
+
+def test_a_split_of_a_data_set_stays_one_wherever_its_file_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "owls.jsonl").touch()
+    (tmp_path / "me@home").mkdir()
+    split, folder = "owls.jsonl@train[:90%]", "me@home"
+    assert Recipe(corpus=f"hf:{split}").absolute().corpus == f"hf:{tmp_path}/{split}"
+    assert Recipe(teacher=f"hf:{folder}").absolute().teacher == f"hf:{tmp_path}/{folder}"
+    for nowhere in ("hf:", "hf:org/owls@train"):
+        assert Recipe(corpus=nowhere).absolute().corpus == nowhere
+    assert was_moved(f"hf:/nowhere/{split}", f"hf:{tmp_path}/{split}")
+    assert was_moved(f"hf:/nowhere/{folder}", f"hf:{tmp_path}/{folder}")
+    assert not was_moved(f"hf:/nowhere/{split}", f"hf:{tmp_path}/owls.jsonl@train")
+    assert not was_moved(f"hf:{tmp_path}/{split}", f"hf:/nowhere/{split}")
+
+
+def test_text_of_the_teacher_s_has_a_mask_if_some_of_it_ends_early(tmp_path, monkeypatch):
+    """It is written 64 texts at a time, and not each time does one end before its block does."""
+    transformers = pytest.importorskip("transformers")
+    monkeypatch.setenv("KDLAB_CACHE", str(tmp_path))
+    corpus = Corpus(
+        "owls", tuple(f"Owl {i} sees mouse {i * 7 % 90} and {i * 13 % 71}." for i in range(900))
+    )
+    data = PackedDataset(corpus.train, train_tokenizer(corpus, 300), 20)
+    shape = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    torch.manual_seed(1)
+    teacher = transformers.LlamaForCausalLM(
+        transformers.LlamaConfig(vocab_size=300, num_attention_heads=2, eos_token_id=2, **shape)
+    )
+    recipe = Recipe(teacher_texts=192, prompt_tokens=15, block_size=20)
+    ingredients = Ingredients(recipe.setting(), teacher, data, data, 300)
+    texts = ingredients.teacher_text(recipe, device="cpu")
+    assert len(texts) == 192
+    short = [int(row["attention_mask"].sum()) < 20 for row in texts]
+    assert {any(short[i : i + 64]) for i in (0, 64, 128)} == {True, False}
+    ends = [bool((row["input_ids"][15:-1] == 2).any()) for row in texts]
+    assert short == ends
+    teacher.generation_config.eos_token_id = None
+    teacher.config.eos_token_id = None
+    whole = ingredients.teacher_text(recipe, device="cpu")  # not what was kept of the other
+    assert "attention_mask" not in whole[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"eval_blocks": 0}, "eval_blocks must be at least 1, got 0"),
+        ({"teacher_texts": 0}, "teacher_texts must be at least 1, got 0"),
+        ({"teacher_steps": -1}, "teacher_steps must be at least 1, got -1"),
+        ({"block_size": 1}, "block_size must be at least 2, got 1"),
+        ({"vocab_size": 3}, "vocab_size must be at least 257, .* tokenizer .*, got 3"),
+        ({"vocab_size": 257, "data": "reckoning"}, "vocab_size must be at least 263, .*, got 257"),
+        ({"vocab_size": 0, "teacher": "hf:a"}, "vocab_size must be at least 1, got 0"),
+        ({"block_size": 256}, "block_size 256 is longer than the 128 tokens that tiny-teacher"),
+    ],
+)
+def test_numbers_that_no_run_could_use_are_refused_before_a_teacher_is_trained(fields, message):
+    with pytest.raises(ValueError, match=message):
+        Recipe(**fields)
+
+
+def test_a_schedule_that_its_arm_does_not_use_needs_nothing():
+    for arm in ("lm", "kd"):
+        assert Recipe(arm=arm, schedule="plateau").lambda_schedule().value >= 0

@@ -13,10 +13,12 @@ from typer.testing import CliRunner
 import kdlab.ingredients
 import kdlab.runs
 from kdlab import (
+    Corpus,
     History,
     Ingredients,
     Recipe,
     TinyGPT,
+    cache_teacher,
     distill,
     evaluate_run,
     load_corpus,
@@ -302,6 +304,42 @@ def test_a_student_learns_from_a_cached_teacher(text, tmp_path):
     other = run("--corpus", loud, *short, "--out", tmp_path / "other")
     assert other.exit_code == 1
     assert "written for another" in other.output
+
+
+def test_the_file_of_another_teacher_is_refused(text, tmp_path):
+    recipe = Recipe(corpus=text, **SHORT, steps=2)
+    file = tmp_path / "teacher.topk"
+    cache_teacher(file, replace(recipe, teacher_steps=1), k=8, device="cpu")
+    with pytest.raises(ValueError, match=r"teacher\.topk was written for another model"):
+        shortly(tmp_path / "run", corpus=text, steps=2, teacher_file=str(file))
+
+
+@pytest.mark.parametrize("typed", ["~/a.txt", "hf:a.jsonl", "hf:a.jsonl@train[:90%]", "hf:a"])
+def test_a_finished_run_notices_that_its_text_has_changed(tmp_path, monkeypatch, typed):
+    """By whatever name; and a run of a data set that is on no disk is not read again."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("a.txt", "a.jsonl"):
+        (tmp_path / name).touch()
+    (tmp_path / "a").mkdir()
+    monkeypatch.setattr(kdlab.runs, "text_of", lambda recipe: Corpus("a", ("another text",)))
+    for corpus in (typed, "hf:org/a@train"):
+        (tmp_path / "recipe.json").write_text(json.dumps({"corpus": corpus}))
+        (tmp_path / "summary.json").write_text('{"text_sha256": "0123"}')
+        if corpus == typed:
+            with pytest.raises(ValueError, match="is another text than when the run in"):
+                distill(tmp_path, Recipe(corpus=corpus), resume=True)
+        else:
+            assert distill(tmp_path, Recipe(corpus=corpus), resume=True)
+
+
+def test_a_folder_with_a_recipe_of_something_else_is_left_as_it_is(tmp_path):
+    for name, text in (("recipe.json", '{"cake": 1}'), ("model.safetensors", "my weights")):
+        (tmp_path / name).write_text(text)
+    before = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    with pytest.raises(ValueError, match=r"recipe\.json is no recipe of this kdlab .*'cake'"):
+        distill(tmp_path, Recipe(), device="cpu")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
 
 
 def test_what_is_no_run_is_told(tmp_path):

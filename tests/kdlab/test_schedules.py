@@ -2,7 +2,9 @@
 
 import math
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,6 +107,9 @@ def test_ratio_lambda_has_a_start_and_a_ceiling():
     assert schedule.value == 0.7
     schedule.step((3.0, 0.0))
     assert schedule.value == 50.0
+    nothing = RatioLambda(share=0.0)
+    nothing.step((3.0, 0.0))
+    assert nothing.value == 0.0
 
 
 @pytest.mark.parametrize("kind", [LinearLambda, CosineLambda])
@@ -171,10 +176,12 @@ def test_a_state_before_the_first_step_is_refused():
 def test_a_step_is_not_told_by_its_number():
     """Every tenth step's number would count for one step, without a word."""
     schedule = LinearLambda(1.0, 0.0, steps=40)
-    with pytest.raises(ValueError, match=r"LinearLambda counts its steps .* got step\(10\)"):
-        schedule.step(10)
+    for number in (10, np.int64(10), torch.tensor(10), "10"):
+        with pytest.raises(ValueError, match=r"LinearLambda counts its steps .* got step\(.*10\)?"):
+            schedule.step(number)
     schedule.step(0.25)  # a gap, which all schedules may be told
-    assert schedule.step_count == 1
+    schedule.step(torch.tensor(0.25))
+    assert schedule.step_count == 2
 
 
 @pytest.mark.parametrize("lam", [-0.1, math.inf, math.nan])

@@ -3,6 +3,7 @@
 import importlib
 import json
 import math
+import re
 
 import pytest
 import torch
@@ -158,17 +159,22 @@ def said(log_prob):
     ("ids", "message"),
     [
         ("102", "line 2: custom_id 'row-0' follows 'row-1': .* sort the lines"),
+        ("112", "line 2: custom_id 'row-1' follows 'row-1'"),
         ("023", "line 2: custom_id 'row-2' follows 'row-0'"),
         ("123", None),
         ("xyz", None),
     ],
 )
-def test_a_batch_s_answers_belong_to_the_rows_that_asked(data, teacher, tmp_path, ids, message):
+@pytest.mark.parametrize("name", ["row-{}", "2026-05-01-{}", "{}.json"])
+def test_a_batch_s_answers_belong_to_the_rows_that_asked(
+    data, teacher, tmp_path, ids, message, name
+):
     """What OpenAI's batches give back is in any order, and what failed is in another file."""
     lines = [
-        json.dumps({"custom_id": f"row-{i}", **chat(teacher, row, data.tokenizer)})
+        json.dumps({"custom_id": name.format(i), **chat(teacher, row, data.tokenizer)})
         for i, row in zip(ids, data, strict=False)
     ]
+    message = message and re.sub(r"row-(\d)", lambda found: name.format(found[1]), message)
     (tmp_path / "s.jsonl").write_text("\n".join(lines))
     if message is None:
         report = write_served_store(tmp_path / "s.jsonl", data, tmp_path / "s.topk")
@@ -176,6 +182,55 @@ def test_a_batch_s_answers_belong_to_the_rows_that_asked(data, teacher, tmp_path
     else:
         with pytest.raises(ValueError, match=message):
             write_served_store(tmp_path / "s.jsonl", data, tmp_path / "s.topk")
+
+
+def test_what_failed_may_be_left_out_of_the_data_too(data, teacher, tmp_path):
+    answered = ChatDataset([data.conversations[i] for i in (0, 2)], data.tokenizer)
+    lines = [
+        json.dumps({"custom_id": f"row-{i}", **chat(teacher, data[i], data.tokenizer)})
+        for i in (0, 2)
+    ]
+    (tmp_path / "s.jsonl").write_text("\n".join(lines))
+    report = write_served_store(tmp_path / "s.jsonl", answered, tmp_path / "s.topk")
+    assert [len(row["input_ids"]) for row in report.rows] == [
+        len(data[i]["input_ids"]) for i in (0, 2)
+    ]
+
+
+def test_another_teacher_s_store_is_not_replaced(data, teacher, tmp_path):
+    path, store = tmp_path / "s.jsonl", tmp_path / "s.topk"
+    for log_prob in (-0.5, -0.5, -0.7):
+        scores = [None, *({str(i): log_prob} for i in data[0]["input_ids"][1:].tolist())]
+        path.write_text(json.dumps({"prompt_logprobs": scores}))
+        if log_prob == -0.5:
+            write_served_store(path, data, store)
+            written = store.read_bytes()
+        else:
+            with pytest.raises(ValueError, match=r"s\.topk holds another store"):
+                write_served_store(path, data, store)
+    assert store.read_bytes() == written
+
+
+def test_an_answer_to_nothing_begins_at_its_second_token(data, tmp_path):
+    """No token is before the first, so no position of the store is the first token's."""
+    asked = ChatDataset([{"prompt": "", "completion": "111"}], data.tokenizer)
+    path, one = tmp_path / "s.jsonl", said(-0.5)["choices"][0]["logprobs"]["content"][0]
+    path.write_text(json.dumps({"choices": [{"logprobs": {"content": [one] * 3}}]}))
+    report = write_served_store(path, asked, tmp_path / "s.topk")
+    assert report.positions == 2
+    assert report.rows[0]["labels"].tolist()[0] == -100
+    stored = TopKTeacher(tmp_path / "s.topk", report.rows).read(torch.tensor([0]))
+    assert stored.ids.shape == (1, 2, 1)
+    path.write_text(json.dumps({"choices": [{"logprobs": {"content": [one]}}]}))
+    with pytest.raises(ValueError, match="no token of an answer to learn"):
+        write_served_store(path, asked, tmp_path / "t.topk")
+
+
+@pytest.mark.parametrize("listed", [{}, {"top_logprobs": None}])
+def test_a_token_that_lists_none_beside_it_lists_itself(data, tmp_path, listed):
+    one = {"token": "1", "logprob": -0.5, "bytes": [49], **listed}
+    (tmp_path / "s.jsonl").write_text(json.dumps({"choices": [{"logprobs": {"content": [one]}}]}))
+    assert write_served_store(tmp_path / "s.jsonl", data, tmp_path / "s.topk").k == 1
 
 
 def test_what_is_asked_of_a_store_is_told(data, teacher, tmp_path):

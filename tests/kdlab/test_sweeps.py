@@ -5,13 +5,17 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import psutil
 import pytest
 import torch
 
 from kdlab import (
+    DistillationTrainer,
     History,
     Interval,
     Recipe,
@@ -296,6 +300,70 @@ def test_a_run_of_a_text_that_has_changed_since_is_run_again(tmp_path, monkeypat
         sweep.results(tmp_path / "runs")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("left", ["summary.json", "checkpoint"])
+def test_a_run_of_another_text_that_has_no_record_yet_is_set_aside_too(small, tmp_path, left):
+    corpus = tmp_path / "owls.txt"
+    corpus.write_text(Path(small.corpus).read_text())
+    recipe = replace(small, corpus=str(corpus), batch_size=4)
+
+    def slipped(*_):
+        raise ArithmeticError("a slip")
+
+    sweep = Sweep("owls", {"a": recipe}, seeds=1)
+    with pytest.MonkeyPatch.context() as patch:
+        if left == "checkpoint":  # the run is cut off after its first step
+            save = DistillationTrainer._save
+            patch.setattr(DistillationTrainer, "_due", lambda *_, **__: True)
+            patch.setattr(DistillationTrainer, "_save", lambda *a: save(*a) or slipped())
+        with pytest.raises(ArithmeticError, match="a slip"):
+            replace(sweep, measure=slipped).results(tmp_path / "runs", threads=1)
+    assert (tmp_path / "runs" / "a-0" / left).exists()
+    corpus.write_text(corpus.read_text().replace("and", "or"))
+    with pytest.warns(UserWarning, match="a-0 held a run of another specification or text"):
+        assert len(sweep.results(tmp_path / "runs", threads=1).runs) == 1
+    assert (tmp_path / "runs" / "a-0.old-1" / left).exists()
+
+
+def twice(spec, seed, folder):
+    found = scored(spec, seed, folder)
+    return found | {"final": {"score": 2 * found["final"]["score"]}}
+
+
+def squared(folder, spec):
+    return {"squared": spec["level"] ** 2}
+
+
+def test_another_function_to_run_or_to_measure_is_another_run(tmp_path):
+    SWEEP.results(tmp_path)
+    with pytest.warns(UserWarning, match=r"(low|high)-\d held a run of another spec"):
+        found = replace(SWEEP, run=twice).results(tmp_path)
+    assert found.values("low", "score") == [2.0, 4.0, 6.0]
+    with pytest.warns(UserWarning, match=r"(low|high)-\d held a run of another spec"):
+        found = replace(SWEEP, run=twice, measure=squared).results(tmp_path)
+    assert found.values("high", "squared") == [9.0] * 3
+    assert not {"run", "measure", "spec", "functions"} & found.runs[0].keys()
+
+
+def test_a_record_of_before_functions_were_in_it_counts_as_before(tmp_path):
+    first = SWEEP.results(tmp_path)
+    for path in tmp_path.glob("*/record.json"):
+        record = json.loads(path.read_text())
+        del record["functions"]
+        path.write_text(json.dumps(record))
+    assert SWEEP.results(tmp_path).runs == first.runs
+
+
+def test_functions_have_the_same_name_in_every_process():
+    def of(module):
+        function = lambda: None  # noqa: E731
+        function.__module__ = module
+        return sweeps._name_of(function)
+
+    assert of("__main__") == of("__mp_main__")  # as the main module is called in a worker
+    assert sweeps._name_of(partial(scored, 1)) == f"{__name__}.scored"
+
+
 SLEEPERS = """
 import os, pathlib, time
 from kdlab import Sweep
@@ -335,3 +403,78 @@ def test_a_reduced_sweep_keeps_what_is_asked_for():
     small = sweep.reduced(["b"], seeds=2, steps=7)
     assert dict(small.arms) == {"b": Recipe(lam=3.0, steps=7)}
     assert small.size == 2
+
+
+def test_a_reduced_sweep_keeps_arms_that_are_no_recipes():
+    assert SWEEP.reduced(["high"]).arms == {"high": {"level": 3.0}}
+    with pytest.raises(TypeError, match="'high' is a dict, which has no fields to change"):
+        SWEEP.reduced(["high"], level=2.0)
+
+
+def test_texts_of_a_teacher_are_prepared_for_each_length_of_prompts(monkeypatch):
+    written = []
+    one = SimpleNamespace(text_sha256="", teacher_text=lambda r: written.append(r.prompt_tokens))
+    monkeypatch.setattr(sweeps, "Ingredients", SimpleNamespace(of=lambda recipe, **_: one))
+    recipes = [Recipe(teacher_texts=4, prompt_tokens=n) for n in (8, 16, 16)]
+    sweeps._make_what_is_shared(recipes, False)
+    assert written == [8, 16]
+
+
+def test_runs_of_different_machines_and_versions_are_gathered(tmp_path, monkeypatch):
+    monkeypatch.setattr("kdlab.sweeps.machine", lambda: {"gpu": None})
+    monkeypatch.setattr("kdlab.sweeps.versions", lambda: {"torch": "2.9"})
+    assert SWEEP.results(tmp_path).machine["gpu"] is None
+    monkeypatch.setattr("kdlab.sweeps.machine", lambda: {"gpu": "H100"})
+    monkeypatch.setattr("kdlab.sweeps.versions", lambda: {"torch": "2.9", "peft": "0.9"})
+    found = replace(SWEEP, seeds=4).results(tmp_path)
+    assert found.machine["gpu"] == "H100 and none"
+    assert found.versions == {"torch": "2.9", "peft": "0.9 and none"}
+
+
+def test_a_sweep_without_arms_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="scores has no arms to run"):
+        replace(SWEEP, arms={}).results(tmp_path)
+
+
+@pytest.mark.parametrize("runs", [["a"], {"a": {}}])
+def test_a_file_whose_runs_are_no_records_is_refused(tmp_path, runs):
+    (tmp_path / "x.json").write_text(json.dumps({"name": "x", "runs": runs}))
+    with pytest.raises(ValueError, match=r"x\.json holds no results of a sweep"):
+        SweepResults.read(tmp_path / "x.json")
+
+
+def test_what_a_run_returns_becomes_plain(tmp_path):
+    def run(spec, seed, folder):
+        curve = {"step": np.arange(2), "score": torch.ones(2), "pair": (np.float32(0.5), 1)}
+        return {"final": {"score": torch.tensor(1.5), "good": np.bool_(True)}, "curve": curve}
+
+    measure = lambda folder, spec: {"more": np.array(2.0)}  # noqa: E731
+    sweep = Sweep("plain", {"a": 1}, seeds=1, run=run, measure=measure)
+    found = sweep.results(tmp_path)
+    (one,) = found.runs
+    assert one["final"] == {"score": 1.5, "good": True, "more": 2.0}
+    assert one["curve"] == {"step": [0, 1], "score": [1.0, 1.0], "pair": [0.5, 1]}
+    assert sweep.results(tmp_path).runs == found.runs
+
+
+@pytest.mark.parametrize("returned", [{"final": {"score": {1, 2}}}, {"final": {(1, 2): 3}}, None])
+def test_what_no_record_can_hold_is_kept_beside_it(tmp_path, returned):
+    sweep = Sweep("odd", {"a": 1}, seeds=1, run=lambda *_: returned)
+    with pytest.raises(TypeError, match=r"the run of 'a' with seed 0 .* kept in .*returned\.txt"):
+        sweep.results(tmp_path)
+    assert (tmp_path / "a-0" / "returned.txt").read_text() == repr(returned)
+
+
+def test_a_curve_that_some_step_lacks_is_one_sentence():
+    runs = [
+        {"arm": arm, "seed": 0, "final": {"kl": kl}, "curve": {"step": [1], "kl": [kl]}}
+        for arm, kl in {"lm": None, "both": 1.0}.items()
+    ]
+    results = SweepResults("owls", runs=runs)
+    for arm, beside in (("lm", None), ("both", "lm"), ("lm", "both")):
+        with pytest.raises(ValueError, match="the runs of 'lm' have measured no kl, at least not"):
+            results.curve(arm, "kl", beside=beside)
+    with pytest.raises(ValueError, match="the runs of 'lm' have measured no kl"):
+        results.mean("lm", "kl")
+    with pytest.raises(ValueError, match="the runs of 'lm' have measured no kl"):
+        results.difference("both", "lm", "kl")

@@ -1,5 +1,7 @@
 """Teachers: live ones stay frozen; those in a file say nearly the same, of their data alone."""
 
+import json
+
 import pytest
 import torch
 import torch.nn as nn
@@ -220,6 +222,32 @@ def test_other_data_models_and_tokenizers_are_refused(tmp_path):
     packed[1].blocks = packed[0].blocks
     with pytest.raises(ValueError, match="written for another tokenizer"):
         TopKTeacher(tmp_path / "tokens", packed[1])
+
+
+def test_another_store_has_another_fingerprint(tmp_path):
+    """A checkpoint holds it, so that no run goes on with the answers of another teacher."""
+
+    def written(name, seed=0, **options):
+        write_topk_store(model(seed), items(), tmp_path / name, 4, **options)
+        path = tmp_path / name
+        if seed:  # as a server's store, which names no model
+            raw = path.read_bytes()
+            header = {**TopKTeacher(path).header, "model": None}
+            path.write_bytes(json.dumps(header).encode().ljust(4095) + b"\n" + raw[4096:])
+        return TopKTeacher(path).fingerprint()
+
+    found = [written("a"), written("b", vocabulary=30), written("c", seed=1), written("d", seed=2)]
+    assert len({*found}) == 4
+    assert found[0] == TopKTeacher((tmp_path / "a").rename(tmp_path / "e"), items()).fingerprint()
+
+
+def test_rows_with_numbers_in_bfloat16_are_found_in_a_store():
+    ids, numbers = torch.arange(4)[None], torch.tensor([[0.5, 1.0, -2.0, 3.0]])
+    half, whole = (
+        kdlab.topk_file.row_keys({"input_ids": ids, "x": each})
+        for each in (numbers.bfloat16(), numbers)
+    )
+    assert half == whole
 
 
 def test_what_is_no_store_is_refused(tmp_path):

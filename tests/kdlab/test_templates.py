@@ -142,6 +142,18 @@ def test_what_was_thought_in_a_field_of_its_own_counts_where_it_is_shown():
     assert own == "Hm. A.<|im_end|>"
 
 
+def test_half_a_character_is_told_wherever_it_is():
+    field = CHATML.replace("(m.content or '')", "(m.thinking or '') + (m.content or '')")
+    tokenizer = tokenizer_of(field, ["<|im_start|>", "<|im_end|>"], "<|im_end|>")
+    messages = said("Q?", "A.", "Q?", "A.")
+    messages[1]["thinking"] = "\ud83d"
+    conversation = Conversation.of({"messages": messages}, "row 7")
+    template = ChatTemplate(tokenizer)
+    for encode in (template.encode, template.encode_prompt):
+        with pytest.raises(ValueError, match=r"row 7 holds half a character, '\\ud83d'"):
+            encode(conversation)
+
+
 def test_a_call_of_a_tool_counts_and_what_the_tool_says_does_not():
     tokenizer = tokenizer_of(CHATML, ["<|im_start|>", "<|im_end|>"], "<|im_end|>")
     call = {"type": "function", "function": {"name": "add", "arguments": '{"x": 1}'}}

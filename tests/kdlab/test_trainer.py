@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from accelerate.state import PartialState
 from torch.distributed.fsdp import FullyShardedDataParallel
 
+import kdlab.trainer
 from kdlab import (
     CombinedObjective,
     DistillationTrainer,
@@ -301,6 +302,25 @@ def test_ctrl_c_ends_after_the_step_and_the_run_can_go_on(tmp_path):
         trainer().fit(blocks())
     )
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+@pytest.mark.parametrize("at", ["_evaluate", "save_checkpoint"])
+def test_ctrl_c_after_the_last_step_is_heard_too(tmp_path, monkeypatch, at):
+    """Otherwise a loop over runs, such as a sweep, would go on to the next one."""
+    run = trainer(replace(CONFIG, checkpoint_every=6), out=tmp_path)
+    place = run if at == "_evaluate" else kdlab.trainer
+    inner = getattr(place, at)
+
+    def interrupting(*arguments):
+        monkeypatch.undo()
+        os.kill(os.getpid(), signal.SIGINT)
+        return inner(*arguments)
+
+    monkeypatch.setattr(place, at, interrupting)
+    with pytest.raises(KeyboardInterrupt, match=r"stopped after step 6 of 6; .*resume=True"):
+        run.fit(blocks(), blocks(4, seed=1))
+    resumed = trainer(out=tmp_path).fit(blocks(), blocks(4, seed=1), resume=True)
+    assert without_times(resumed) == without_times(trainer().fit(blocks(), blocks(4, seed=1)))
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_batch(tmp_path):

@@ -169,7 +169,9 @@ def test_a_run_of_ones_own_can_be_played(tmp_path):
     assert row == {"λ": 2.0, "LM": 1.5, "KD": 0.5, "λ·KD": 1.0}
 
 
-@pytest.mark.parametrize(("loss", "teacher"), [("null", "2.0"), ("1.0", "null")])
+@pytest.mark.parametrize(
+    ("loss", "teacher"), [("null", "2.0"), ("1.0", "null"), ('"NaN"', "2.0"), ("1.0", '"Infinity"')]
+)
 def test_a_run_that_the_player_cannot_show_is_told(tmp_path, loss, teacher):
     (tmp_path / "metrics.jsonl").write_text(
         f'{{"kind": "train", "step": 1, "lm_loss": {loss}, "kd_loss": 1.0}}\n'
