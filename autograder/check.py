@@ -203,7 +203,7 @@ def needs(value: Any, package: str) -> bool:
         while codes:
             code = codes.pop()
             codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-            if package in code.co_names:
+            if any(name.partition(".")[0] == package for name in code.co_names):
                 return True
             waiting += [space[name] for name in code.co_names if name in space]
     return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib.machinery import SourceFileLoader
@@ -51,7 +52,12 @@ def _load_checks(path: Path, *version: int) -> dict[str, Check]:
     name = f"checks_of_{path.stem}"
     spec = importlib.util.spec_from_loader(name, _FromSource(name, str(path)))
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    sys.modules[name] = module  # dataclasses look for it there
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
     found = getattr(module, "CHECKS", None)
     if not isinstance(found, tuple | list) or not all(hasattr(each, "name") for each in found):
         raise ValueError("CHECKS is to be a tuple of checks. Is a comma missing, as in (check,)?")

@@ -34,11 +34,16 @@ def load_settings(root: Path) -> Settings:
     """
     path = root / SETTINGS
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ValueError(f"There is no {path}. It holds id, exchange and book.") from None
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"{path} cannot be read: line {line} is not in UTF-8. Save it as UTF-8."
+        ) from None
     for name in ("id", "exchange", "book"):
         if not isinstance(data.get(name), str) or not data[name].strip():
             raise ValueError(f'{path} lacks {name}: a line such as {name} = "...".')

@@ -289,10 +289,12 @@ def lab(options: JupyterOptions = None, folder: LabFolder = BUILD / "lab") -> No
         if root != BUILD / "lab" and root.exists() and any(root.iterdir()):
             raise SystemExit(f"{root} is not empty; name a new folder: LAB=FOLDER make lab")
         new_course(root)
+        fresh = root / "desk.new"  # so that a desk has everything, also after Ctrl-C
         for name in release_all(root):
-            shutil.copytree(root / "exchange" / COURSE / "outbound" / name, desk / name)
+            shutil.copytree(root / "exchange" / COURSE / "outbound" / name, fresh / name)
         for name in FILES:
-            shutil.copy(root / name, desk)
+            shutil.copy(root / name, fresh)
+        fresh.rename(desk)
     console.print(f"Your work is kept in {desk}; remove {root} to begin anew.", soft_wrap=True)
     settings = root / "jupyter" / "labconfig" / "page_config.json"
     settings.parent.mkdir(parents=True, exist_ok=True)

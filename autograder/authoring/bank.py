@@ -9,6 +9,7 @@ notebook's own solution is the answer.
 
 from __future__ import annotations
 
+import ast
 import re
 from copy import deepcopy
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ import nbformat
 from nbformat import NotebookNode
 
 from autograder.cells import ANSWER, grade_id
+
+IMPORTS = (ast.Import, ast.ImportFrom)
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ def parse(text: str) -> tuple[dict[str, str], dict[str, str | None]]:
         Source by task, each with the file's imports, and the expected misconception by task.
 
     Raises:
-        ValueError: When the file answers no task, or a line `# expect` or `# wrong` is not read.
+        ValueError: When the file answers no task, a line `# expect` or `# wrong` is not read, or
+            what stands above the first task is no Python.
     """
     head, *blocks = re.split(r"^# *%% *task:", text, flags=re.MULTILINE)
     if not blocks:
@@ -97,7 +101,11 @@ def parse(text: str) -> tuple[dict[str, str], dict[str, str | None]]:
             )
     expected = dict.fromkeys(re.findall(r"^# wrong (\w+)$", head, flags=re.MULTILINE))
     expected |= dict(re.findall(r"^# expect (\w+): (\w+)$", head, flags=re.MULTILINE))
-    imports = "\n".join(re.findall(r"^(?:import|from) .*$", head, flags=re.MULTILINE))
+    try:
+        found = [each for each in ast.parse(head).body if isinstance(each, IMPORTS)]
+    except SyntaxError as error:
+        raise ValueError(f"Line {error.lineno}, above the first task, is no Python.") from None
+    imports = "\n".join(map(ast.unparse, found))
     answers = {}
     for block in blocks:
         task, _, body = block.partition("\n")

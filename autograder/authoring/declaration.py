@@ -70,6 +70,14 @@ def _of_all(check: Check) -> Iterator[str]:
 
 def _of_kind(check: Check) -> Iterator[str]:
     if isinstance(check, AnswerCheck):
+        if isinstance(check.answer, bool) or not isinstance(
+            check.answer, int | float | str | list | dict
+        ):
+            what = repr(check.answer) if isinstance(check.answer, bool) else _kind(check.answer)
+            yield (
+                f"answer is {what}. Write a number, a text such as 'yes', or a list or dict of"
+                " texts."
+            )
         yield from _hinted(check.mistakes, "mistakes", Mistake)
     if not isinstance(check, FunctionCheck):
         return

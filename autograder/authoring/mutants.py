@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
@@ -97,14 +98,22 @@ def changes(node: ast.AST) -> Iterator[Callable[[ast.AST], None]]:
 
 
 def noticed(
-    check: FunctionCheck, cases: list[Case], rubric: Rubric, given: str, asked_for: str, text: str
+    check: FunctionCheck,
+    cases: list[Case],
+    rubric: Rubric,
+    given: list[str],
+    asked_for: str,
+    text: str,
 ) -> bool:
     """Whether some case tells a mutant from the right answer, or the mutant defines no answer.
 
-    The code `given` runs anew for each mutant, because it may call what the mutant defines.
+    The cells `given` run anew for each mutant, because it may change what they make. After one that
+    raises, the next is run, as in grading.
     """
     namespace: dict[str, Any] = {}
-    exec(compile(given, "<given>", "exec"), namespace)
+    for cell in given:
+        with suppress(Exception):
+            exec(compile(cell, "<given>", "exec"), namespace)
     try:
         exec(compile(text, "<mutant>", "exec"), namespace)
     except Exception:

@@ -320,7 +320,11 @@ def _mutants(
     for name, check in checks.items():
         if isinstance(check, FunctionCheck) and name in own:
             at(f"mutants: {name}")
-            tried, found = survivors(notebook, check, known)
+            try:
+                tried, found = survivors(notebook, check, known)
+            except ValueError as problem:
+                part.problems.append(str(problem))
+                continue
             part.tried += tried
             missed += [f"{name}: {what}" for what in found]
     part.notes = [f"no case notices {what}" for what in missed]
@@ -341,22 +345,41 @@ def survivors(
         notebook: The set's notebook.
         check: The task's check.
         known: Equivalent mutants, which are not tried: the task and the change in words.
+
+    Raises:
+        ValueError: When the solution itself does not pass.
     """
     own = solution(notebook)
     cells = {grade_id(cell): cell for cell in notebook.cells}
     asks = asked_for(cells[check.name]) if check.name in cells else None
     if asks is None:
         return 0, []  # `_notebook` reports this
-    given = [cells[at].source for at in ("setup", f"{check.name}_given") if at in cells]
-    given += [text for task, text in own.items() if task != check.name]
-    before = "\n".join(given).replace("from autograder.check import check", "check = None")
+    before = _before(notebook, check.name)
     cases = check.cases(generator(0, check))
     rubric = check.rubric(cases)
+    if noticed(check, cases, rubric, before, asks[1], own[check.name]):
+        raise ValueError(
+            f"{check.name}: the solution itself does not pass, so its mutants prove nothing."
+        )
     tried = [each for each in mutants(own[check.name]) if (check.name, each[0]) not in known]
     missed = [
         what for what, text in tried if not noticed(check, cases, rubric, before, asks[1], text)
     ]
     return len(tried), missed
+
+
+def _before(notebook: NotebookNode, task: str) -> list[str]:
+    """The source of all code cells before a task's answer but checks, with the solution in them."""
+    own = solution(notebook)
+    found = []
+    for cell in notebook.cells:
+        name = grade_id(cell)
+        if name == f"{task}{ANSWER}":
+            break
+        if cell.cell_type == "code" and asked_for(cell) is None:
+            text = own[name.removesuffix(ANSWER)] if name.endswith(ANSWER) else cell.source
+            found.append(text.replace("from autograder.check import check", "check = None"))
+    return found
 
 
 def equivalent(path: Path) -> set[tuple[str, str]]:

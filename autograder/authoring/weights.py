@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise, takewhile
 from typing import Any
 
 from nbformat import NotebookNode
@@ -11,6 +12,7 @@ from nbformat import NotebookNode
 from autograder.nbgrader_internals import is_grade, is_task
 
 HEADING = re.compile(r"#{1,6} .*")
+RULE = re.compile(r":?-+:?")  # in a table, below a column's heading
 POINTS = re.compile(r"(\d+(?:\.\d+)?) points?\b")
 IN_ALL = re.compile(r"(\d+(?:\.\d+)?) points in all\b")
 
@@ -27,7 +29,7 @@ def told_otherwise(cells: Iterable[NotebookNode]) -> Iterator[str]:
     tasks: list[tuple[str, float]] = []  # the headings that name points, and what they name
     worth: list[float] = []
     table: list[float] = []
-    in_all, total, under, is_first = [], 0.0, False, False
+    in_all, total, under, is_first, level = [], 0.0, False, False, 0
     for cell in cells:
         if is_grade(cell) or is_task(cell):
             points = float(cell.metadata.nbgrader.points)
@@ -38,8 +40,11 @@ def told_otherwise(cells: Iterable[NotebookNode]) -> Iterator[str]:
             for line in cell.source.splitlines():
                 if HEADING.match(line):
                     named = POINTS.findall(line)
-                    under = bool(named)
+                    depth = len(line) - len(line.lstrip("#"))
+                    if not named and depth <= level:  # a deeper one belongs to the task above
+                        under = False
                     if named:
+                        under, level = True, depth
                         tasks.append((line.lstrip("# "), float(named[-1])))
                         worth.append(0.0)
             in_all += [float(each) for each in IN_ALL.findall(cell.source)]
@@ -75,9 +80,12 @@ def differences(checks: Mapping[str, Any], points: Mapping[str, float]) -> Itera
 
 
 def _column(source: str) -> list[float]:
-    """The numbers in the last column of a table, if its heading is "points"; else none."""
-    rows = [line.strip().strip("|").split("|") for line in source.splitlines() if "|" in line]
-    if not rows or rows[0][-1].strip().lower() != "points":
-        return []
-    found = [row[-1].strip() for row in rows[2:]]
-    return [float(each) for each in found if re.fullmatch(r"\d+(\.\d+)?", each)]
+    """The numbers in the last column of the first table whose heading there is "points"."""
+    lines = source.splitlines()
+    last = [line.strip().strip("|").split("|")[-1].strip() for line in lines]
+    for at, (heading, below) in enumerate(pairwise(last)):
+        if heading.lower() == "points" and RULE.fullmatch(below) and "|" in lines[at]:
+            rows = takewhile(lambda row: "|" in lines[row], range(at + 2, len(lines)))
+            found = [last[row] for row in rows]
+            return [float(each) for each in found if re.fullmatch(r"\d+(\.\d+)?", each)]
+    return []

@@ -41,8 +41,6 @@ def open_course(
     warnings.filterwarnings("ignore", category=SAWarning)  # from nbgrader's own statements
     if not re.fullmatch(r"[\w.\- ]+", assignment) or assignment.startswith("."):
         raise typer.BadParameter(f"{assignment!r} is no name of an assignment.")
-    # nbgrader runs the program alembic, which lies beside Python.
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     course = here()
     course.blueprints(assignment)  # raises an error if there is none
     there = course.students(assignment)
@@ -72,6 +70,9 @@ def here() -> Course:
             f"{Path.cwd()} is no course's folder: it has no {CONFIGURATION}. Give the command in"
             " the folder that has it, such as exercises/ of the clone."
         )
+    # nbgrader runs the program alembic, which lies beside Python.
+    beside, path = str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)
+    os.environ["PATH"] = os.pathsep.join([beside, path])
     return Course(Path.cwd())
 
 

@@ -113,7 +113,7 @@ def remember(settings: Path, path: Path) -> None:
         ValueError: When not exactly one line begins with `exchange =`.
     """
     line = f"exchange = {json.dumps(str(path), ensure_ascii=False)}"
-    text = settings.read_text(encoding="utf-8")
+    text = settings.read_text(encoding="utf-8-sig")
     text, found = re.subn(r"^[ \t]*exchange[ \t]*=.*$", lambda _: line, text, flags=re.MULTILINE)
     if found != 1:
         raise ValueError(f"{settings} has no line that begins with exchange. Write one: {line}")
@@ -136,13 +136,16 @@ def join(
 
     The exit status is 1 when something is missing; each line says what to do.
     """
-    folder = into or Path(jupyter_config_dir())
+    folder = into.expanduser() if into else Path(jupyter_config_dir())
     if undo:
         try:
-            leave(folder)
+            left = leave(folder)
         except OSError as error:
-            say(f"{error.filename} cannot be changed: {error.strerror}.")
-            raise typer.Exit(1) from None
+            left = [f"{error.filename} cannot be changed: {error.strerror}."]
+        for problem in left:
+            say(problem)
+        if left:
+            raise typer.Exit(1)
         tell("Nothing of a course is set any more. Start jupyter lab anew.")
         return
     if not exchange.strip():
@@ -165,9 +168,10 @@ def join(
             if names
             else f"No course has released anything in {root}. {which}"
         )
+        course = "" if names else course  # one that is misspelt is not written down
     if re.fullmatch(r"[\w.-]+", course):
         try:
-            problems += write(folder, course, root)
+            problems += write(folder, course, root, for_all=into is not None)
         except OSError as error:
             problems.append(f"{folder} cannot be written: {error.strerror}.")
     for problem in problems:
@@ -180,52 +184,79 @@ def join(
     )
 
 
-def write(folder: Path, course: str, exchange: Path) -> list[str]:
-    """Writes the configuration; a .py file that `join` did not write stays, and is reported."""
+def write(folder: Path, course: str, exchange: Path, for_all: bool = False) -> list[str]:
+    """Writes the configuration; a file that `join` did not write or cannot read is reported.
+
+    Args:
+        folder: Where; it is made if it is not there.
+        course: The course's id.
+        exchange: The exchange's folder.
+        for_all: Everyone can read what is made, whatever the umask.
+    """
     values = {"ours": OURS, "course": course, "exchange": str(exchange.resolve())}
     files = {
         "nbgrader_config.py": NBGRADER.format(**values),
         "jupyter_server_config.py": SERVER.format(**values),
     }
-    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / "labconfig" / "page_config.json"
+    made = [each for each in (page.parent, *page.parent.parents) if not each.exists()]
+    page.parent.mkdir(parents=True, exist_ok=True)
+    for each in made if for_all else ():
+        each.chmod(0o755)
     problems = []
     for name, text in files.items():
         path = folder / name
-        if path.exists() and not path.read_text(encoding="utf-8").startswith(OURS):
+        if path.exists() and not is_ours(path):
             lines = "\n".join(f"    {line}" for line in text.splitlines() if line.startswith("c."))
             problems.append(f"{path} is there already. Add to it by hand:\n{lines}")
             continue
         replace(path, text, 0o644)
-    disable(folder / "labconfig" / "page_config.json")
-    return problems
+    return problems + disable(page, 0o644 if for_all else None)
 
 
-def leave(folder: Path) -> None:
-    """Takes back what `write` wrote; configuration files that it did not write stay."""
+def leave(folder: Path) -> list[str]:
+    """Takes back what `write` wrote; what it did not write stays. Returns what it cannot read."""
     for name in ("nbgrader_config.py", "jupyter_server_config.py"):
         path = folder / name
-        if path.exists() and path.read_text(encoding="utf-8").startswith(OURS):
+        if path.exists() and is_ours(path):
             path.unlink()
     page = folder / "labconfig" / "page_config.json"
-    if page.exists():
-        disable(page, again=True)
+    return disable(page, again=True) if page.exists() else []
 
 
-def disable(path: Path, again: bool = False) -> None:
-    """Hides the extensions `NOT_FOR_STUDENTS` of JupyterLab; with `again`, shows them again."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def is_ours(path: Path) -> bool:
+    """Whether `write` wrote a file, which may be in any encoding."""
+    return path.read_bytes().startswith(OURS.encode())
+
+
+def disable(path: Path, mode: int | None = None, again: bool = False) -> list[str]:
+    """Hides the extensions `NOT_FOR_STUDENTS` of JupyterLab; with `again`, shows them again.
+
+    Args:
+        path: JupyterLab's settings; if they cannot be read, they stay as they are.
+        mode: The file's permissions, as in `replace`.
+        again: Show them.
+
+    Returns:
+        A sentence if the settings cannot be read, otherwise nothing.
+    """
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        settings = {}
-    disabled = settings.get("disabledExtensions", {})
-    if isinstance(disabled, list):
-        disabled = dict.fromkeys(disabled, True)
+        disabled = settings.get("disabledExtensions", {})
+        disabled = dict.fromkeys(disabled, True) if isinstance(disabled, list) else dict(disabled)
+    except FileNotFoundError:
+        settings, disabled = {}, {}
+    except (ValueError, TypeError, AttributeError):
+        return [
+            f"{path} holds no settings of JupyterLab that can be read, so it stays. Put it right or"
+            " remove it, and type this again."
+        ]
     others = {name: value for name, value in disabled.items() if name not in NOT_FOR_STUDENTS}
     settings["disabledExtensions"] = (
         others if again else others | dict.fromkeys(NOT_FOR_STUDENTS, True)
     )
-    replace(path, json.dumps(settings, indent=1))
+    replace(path, json.dumps(settings, indent=1), mode)
+    return []
 
 
 def missing() -> list[str]:

@@ -24,6 +24,11 @@ def report(
 ) -> None:
     """Make one page of a class: marks, misconceptions, what is set aside, what waits."""
     with failures():
+        to = to.expanduser()
+        if to.is_dir() or to.suffix.lower() == ".csv":
+            why = "is a folder" if to.is_dir() else "would be the table, which lies beside the page"
+            raise typer.BadParameter(f"{to} {why}. Name the page's file, such as report.html.")
+        table = to.with_suffix(".csv")
         course = here()
         if assignment:
             names = [assignment]
@@ -33,7 +38,6 @@ def report(
             names = [name for name in names if course.students(name)]
         reports = [gather_report(course, name) for name in names]
         now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
-        table = to.with_suffix(".csv")
         # Only the instructor's account may read names and marks.
         replace(to, page(course.coursedir.course_id, now, reports), 0o600)
         replace(table, as_csv(reports), 0o600)

@@ -21,7 +21,10 @@ from nbformat import NotebookNode
 from autograder.cells import ANSWER, asked_for, grade_id
 from autograder.check import nearest
 
-GIVEN = {*dir(builtins), "__name__", "__doc__", "get_ipython", "display", "In", "Out", "_", "__"}
+GIVEN = {*dir(builtins), "__name__", "__doc__", "get_ipython", "display", "In", "Out"}
+GIVEN |= {"_", "__", "___", "_ih", "_oh", "_dh", "_exit_code", "__builtin__", "__builtins__"}
+GIVEN |= {"__class__", "__module__", "__qualname__", "__annotations__"}  # within a class
+HISTORY = re.compile(r"_i?\d+|_i{1,3}")  # IPython's names of earlier cells and their results
 EXITS = re.compile(r"\b(?:exit|quit)\s*\(|\bos\._exit\b")
 LAST_CALLS = {"exit", "quit", "_exit"}
 MAX_SOURCE = 20_000  # characters of a cell that are examined
@@ -58,7 +61,9 @@ def why_without_result(cells: Sequence[NotebookNode], index: int) -> str | None:
     answer = _answer_cell(cells, index, task)
     if answer is None:
         return f"`{name}` is not defined, and there is no cell before that could define it."
-    source = cells[answer].source[:MAX_SOURCE]
+    source = cells[answer].source
+    if len(source) > MAX_SOURCE:
+        return None
     try:
         tree = _parsed(source)
     except SyntaxError as error:
@@ -194,8 +199,10 @@ def _top_level(tree: ast.Module) -> list[str]:
     for statement in tree.body:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found.append(statement.name)
-        elif isinstance(statement, ast.Assign | ast.AnnAssign):
-            found += _bound(statement)
+        elif isinstance(statement, ast.Assign):
+            found += (name for target in statement.targets for name in _bound(target))
+        elif isinstance(statement, ast.AnnAssign):
+            found += _bound(statement.target)
     return found
 
 
@@ -229,6 +236,8 @@ def _unknown_name(name: str, tree: ast.Module, trees: Sequence[ast.Module | None
     bound = {other for each in trees if each for other in _bound(each)}
     for node in ast.walk(tree):
         if not isinstance(node, ast.Name) or node.id in bound or node.id in GIVEN:
+            continue
+        if HISTORY.fullmatch(node.id):
             continue
         for statement in tree.body:
             if isinstance(statement, ast.Assign) and statement.value is node:

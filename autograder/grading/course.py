@@ -66,10 +66,12 @@ class Blueprint:
     Args:
         kernelspec: The kernel that the notebook is for.
         cells: The cells that nbgrader knows, in the notebook's order.
+        others: How many cells the notebook has besides.
     """
 
     kernelspec: dict[str, Any]
     cells: tuple[MarkedCell, ...]
+    others: int = 0
 
 
 class Course:
@@ -203,17 +205,18 @@ class Course:
         }
         # A database keeps no order; the released notebook does.
         released = self.folder("release", ".", assignment) / f"{notebook.name}.ipynb"
-        order = list(cells)
+        order, others = list(cells), 0
         if released.is_file():
             there = nbformat.read(released, as_version=4).cells
             names = [grade_id(cell) for cell in there]
+            others = sum(name not in cells for name in names)
             order.sort(key=lambda name: names.index(name) if name in names else len(names))
         kernelspec = json.loads(notebook.kernelspec or "null") or {
             "name": "python3",
             "display_name": "Python 3",
             "language": "python",
         }
-        return Blueprint(kernelspec, tuple(cells[name] for name in order))
+        return Blueprint(kernelspec, tuple(cells[name] for name in order), others)
 
     def steps(self) -> list[type]:
         """The configured preprocessors of grading.

@@ -17,10 +17,10 @@ def replace(path: Path, text: str, mode: int | None = None) -> None:
     Raises:
         OSError: When the file cannot be written; the error names it.
     """
-    place = path.resolve()
-    if place.exists() and not place.is_file():
-        place.write_text(text, encoding="utf-8", newline="")
+    if path.exists() and not path.is_file():  # a pipe's link leads to no path
+        path.write_text(text, encoding="utf-8", newline="")
         return
+    place = path.resolve()
     fresh = place.with_name(f".{place.name}.new")
     try:
         fresh.unlink(missing_ok=True)

@@ -28,7 +28,7 @@ def same(value: Any, wanted: Any, tolerance: float) -> bool:
     """
     if isinstance(value, np.ndarray) and isinstance(wanted, np.ndarray):
         return _same_arrays(value, wanted, tolerance)
-    value, wanted = (x.item() if isinstance(x, np.generic) else x for x in (value, wanted))
+    value, wanted = _plain(value), _plain(wanted)
     value = fitted(value, wanted)
     if isinstance(wanted, np.ndarray | int | float) and not isinstance(wanted, bool):
         if isinstance(value, bool) or not isinstance(value, np.ndarray | int | float):
@@ -52,6 +52,12 @@ def same(value: Any, wanted: Any, tolerance: float) -> bool:
     if isinstance(wanted, str) and isinstance(value, str):
         return value.strip().casefold() == wanted.strip().casefold()
     return type(value) is type(wanted) and value == wanted
+
+
+def _plain(value: Any) -> Any:
+    """A numpy scalar, or an array that is a lone True or False, as Python's own; all else as is."""
+    lone = isinstance(value, np.ndarray) and not value.shape and value.dtype.kind == "b"
+    return value.item() if lone or isinstance(value, np.generic) else value
 
 
 def _same_arrays(value: np.ndarray, wanted: np.ndarray, tolerance: float) -> bool:
@@ -115,7 +121,7 @@ def _array(value: list) -> Any:
             waiting.extend(item)
         else:
             leaves.append(item)
-    kinds = {isinstance(leaf, bool) for leaf in leaves}
+    kinds = {isinstance(leaf, bool) or np.asarray(leaf).dtype.kind == "b" for leaf in leaves}
     if len(kinds) > 1 or not all(
         isinstance(leaf, bool | int | float | np.ndarray | np.generic) for leaf in leaves
     ):

@@ -14,14 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from autograder.kernel.evidence import MAX_MESSAGE, NUMPY_DTYPES, VERSION, Outcome, encode_outcome
+from autograder.kernel.evidence import (
+    MAX_CHARACTERS,
+    MAX_DEPTH,
+    MAX_DIMENSIONS,
+    MAX_ITEMS,
+    MAX_MESSAGE,
+    MAX_STRING,
+    NUMPY_DTYPES,
+    VERSION,
+    Outcome,
+    encode_outcome,
+)
 
-MAX_CHARACTERS = 8 * 2**20  # of one check's evidence
 ROOM, TIMES = 2**18, 8  # characters for any answer, plus so many times those of the right one
-MAX_ITEMS = 10_000  # values of any kind in one check's evidence
-MAX_DEPTH = 8  # of nested lists and dicts
-MAX_DIMENSIONS = 8
-MAX_STRING = 20_000  # characters of one string
 
 
 class Refused(ValueError):

@@ -45,10 +45,11 @@ class Seen(NamedTuple):
 
     Args:
         index: Its place among all cases.
-        wanted: The right numbers in one row.
+        wanted: The right numbers in one row; at least one.
         got: The numbers that came, in one row.
         tolerance: The largest absolute difference that arithmetic explains.
-        shape: The shape of the result; for a list, (its length,).
+        shape: The shape of the result, a list's length first; () for a number, and for a list
+            whose items differ in shape.
         facts: What the exercise says about the case.
     """
 

@@ -103,16 +103,15 @@ def _of(
 
 
 def _seen(expectations: tuple[Expectation, ...], outcomes: list[Outcome], at: int) -> list[Seen]:
-    """A list of the case at `at`, if its numbers can be compared one by one; else empty."""
+    """A list of the case at `at`, if it has numbers to compare one by one; else empty."""
     case, outcome = expectations[at], outcomes[at]
     if outcome.kind != "returned" or case.outcome is None or case.outcome.kind != "returned":
         return []
     wanted, came = _listed(case.outcome.value, fitted(outcome.value, case.outcome.value))
     rows = row_of(wanted), row_of(came)
-    if rows[0] is None or rows[1] is None or _shapes(wanted) != _shapes(came):
+    if rows[0] is None or rows[1] is None or _shapes(wanted) != _shapes(came) or not rows[0].size:
         return []
-    shape = (len(wanted),) if isinstance(wanted, list) else np.shape(wanted)
-    return [Seen(at, *rows, case.tolerance, shape, case.facts)]
+    return [Seen(at, *rows, case.tolerance, _axes(wanted), case.facts)]
 
 
 def _listed(wanted: Any, came: Any) -> tuple[Any, Any]:
@@ -132,6 +131,12 @@ def _shape(value: Any) -> Any:
         return np.shape(value)
     except ValueError:
         return [_shape(item) for item in value]
+
+
+def _axes(value: Any) -> tuple[int, ...]:
+    """The shape of a value; of a list whose items differ in shape, ()."""
+    shape = _shape(value)
+    return shape if isinstance(shape, tuple) else ()
 
 
 def _component(rubric: Rubric, seen: list[Seen], cases: int) -> tuple[str, list[Seen]]:
@@ -173,7 +178,7 @@ def _component(rubric: Rubric, seen: list[Seen], cases: int) -> tuple[str, list[
         each._replace(
             wanted=each.wanted[end[place] : end[place + 1]],
             got=each.got[end[place] : end[place + 1]],
-            shape=np.shape(value[place]),
+            shape=_axes(value[place]),
         )
         for each, value, end in zip(seen, values, ends, strict=True)
     ]

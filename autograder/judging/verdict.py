@@ -238,8 +238,14 @@ def _failure(
     if all(expectation.outcome is None for expectation in rubric.expectations):
         return Status.RECORDED, "Your answer is well formed. It is judged when you hand it in."
     if raised:
-        worst = [outcome for outcome in raised if is_out_of_memory(outcome)] or raised
-        return raised_status(worst[0])
+        worst = [outcome for outcome in raised if is_out_of_memory(outcome)]
+        unasked = [
+            outcome
+            for outcome, expectation in failed
+            if outcome.kind == "raised" and expectation.outcome.kind != "raised"
+        ]
+        wanted = "a result" if unasked else "another exception"
+        return raised_status((worst or unasked or raised)[0], wanted)
     if all(outcome.type in NOT_LEFT for outcome, _ in failed):
         what = "what was given" if failed[0][0].type == CHANGED else "torch"
         return Status.WRONG, f"All results are right, and {what} is not left as it was."
@@ -254,7 +260,12 @@ def _failure(
             "Right the first time, and another result when the same question is asked again. What"
             " outlives the call: a .grad that is added to, an argument that was changed?"
         )
-    said = [complaint(outcome.value, expectation.outcome.value) for outcome, expectation in failed]
+    said = [
+        complaint(outcome.value, expectation.outcome.value)
+        if expectation.outcome.kind == "returned"
+        else ""
+        for outcome, expectation in failed
+    ]
     if not all(said):
         said = []  # not every wrong result has another form
     if any(earned.values()):
@@ -305,11 +316,11 @@ def _malformed(rubric: Rubric, outcome: Outcome) -> tuple[Status, str] | None:
     return Status.WRONG, f"The answer must {asked}. That is {what}, and this is {came}."
 
 
-def raised_status(outcome: Outcome) -> tuple[Status, str]:
-    """The status and the words for an exception."""
+def raised_status(outcome: Outcome, wanted: str = "a result") -> tuple[Status, str]:
+    """The status and the words for an exception that came where `wanted` was expected."""
     if is_out_of_memory(outcome):
         return Status.OUT_OF_MEMORY, "It asked for more memory than it may have."
-    words = f"It raised {exception_name(outcome.type)} where a result was expected."
+    words = f"It raised {exception_name(outcome.type)} where {wanted} was expected."
     if outcome.type in ("TypeError", "AttributeError") and "NoneType" in outcome.message:
         words += " It worked with a None, which a function without a return statement gives."
     if OF_XOR(outcome.message):

@@ -7,6 +7,7 @@ code can change this module, so the grader trusts nothing that the module publis
 
 from __future__ import annotations
 
+import inspect
 import json
 import random
 import sys
@@ -177,9 +178,10 @@ def observe_with(
     """
     import torch
 
-    space = getattr(value, "__globals__", None)
+    answer = inspect.unwrap(value.func if isinstance(value, partial) else value)
+    space = getattr(answer, "__globals__", None)  # a decorator's wrapper has those of its module
     if space is None:
-        space = getattr(sys.modules.get(getattr(value, "__module__", "")), "__dict__", {})
+        space = getattr(sys.modules.get(getattr(answer, "__module__", "")), "__dict__", {})
     functions = {}
     for name, (defined, source) in right.items():
         own: dict[str, Any] = {"torch": torch, "F": torch.nn.functional}
@@ -251,12 +253,16 @@ def reset(values: list[Any], originals: list[Any]) -> None:
     """
     torch = sys.modules.get("torch")
     for value, original in zip(values, originals, strict=True):
+        if type(value) is not type(original):
+            continue
         if torch is not None and isinstance(value, torch.Tensor) and value.is_floating_point():
             if value.is_leaf:
                 value.requires_grad_(False)
             value.data = original
         elif isinstance(value, list) and len(value) == len(original):
             reset(value, original)
+        elif isinstance(value, dict) and value.keys() == original.keys():
+            reset(list(value.values()), [original[key] for key in value])
 
 
 def kept(value: Any) -> Any:

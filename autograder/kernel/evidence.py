@@ -28,6 +28,11 @@ DTYPE_SWITCHED = "a default dtype of torch's that was changed"
 NOT_LEFT = (CHANGED, GRADIENTS_SWITCHED, DTYPE_SWITCHED)
 
 MAX_MESSAGE = 500  # characters of an exception's message
+MAX_CHARACTERS = 8 * 2**20  # of one check's evidence
+MAX_ITEMS = 10_000  # values of any kind in one check's evidence
+MAX_DEPTH = 8  # of nested lists and dicts
+MAX_DIMENSIONS = 8
+MAX_STRING = 20_000  # characters of one string
 
 # Little-endian on every machine. numpy has no bfloat16; its bits are the upper half of a float32.
 NUMPY_DTYPES = {
@@ -169,19 +174,50 @@ def encode_outcome(outcome: Outcome) -> dict:
             return {"unsupported": str(error)[:MAX_MESSAGE]}
         except RecursionError:
             return {"unsupported": "a value that contains itself"}
+        except Exception as error:  # float(10**400), a tensor that has no data
+            return {"unsupported": f"a value that raises {type(error).__name__}"[:MAX_MESSAGE]}
     if outcome.kind == "raised":
         return {"raised": [outcome.type[:MAX_MESSAGE], outcome.message[:MAX_MESSAGE]]}
     return {"unsupported": outcome.type[:MAX_MESSAGE]}
 
 
 def write_evidence(check: str, nonce: str, outcomes: list[Outcome]) -> str:
-    """Writes the evidence of one check as JSON text."""
+    """Writes the evidence of one check as JSON text.
+
+    What would make its reader refuse all of it becomes "unsupported": a result that is too large,
+    or too large beside those before it.
+    """
+    encoded = [encode_outcome(outcome) for outcome in outcomes]
+    items = MAX_ITEMS - 5 - sum(4 if "raised" in each else 2 for each in encoded)
+    characters = MAX_CHARACTERS - 2 * MAX_MESSAGE * (len(encoded) + 1)
+    for at, each in enumerate(encoded):
+        if "returned" not in each:
+            continue
+        count, length = _count(each["returned"]) - 1, len(json.dumps(each))
+        if count > items or length > characters or not _is_readable(each["returned"]):
+            encoded[at] = {"unsupported": "a value that is too large"}
+        else:
+            items, characters = items - count, characters - length
     return json.dumps(
-        {
-            "version": VERSION,
-            "check": check,
-            "nonce": nonce,
-            "outcomes": [encode_outcome(outcome) for outcome in outcomes],
-        },
-        allow_nan=False,
+        {"version": VERSION, "check": check, "nonce": nonce, "outcomes": encoded}, allow_nan=False
     )
+
+
+def _count(data: Any) -> int:
+    """How many values of any kind are in JSON data."""
+    if isinstance(data, dict):
+        data = list(data.values())
+    return 1 + sum(map(_count, data)) if isinstance(data, list) else 1
+
+
+def _is_readable(data: Any, depth: int = 0) -> bool:
+    """Whether what `encode` made has no string that is too long and is not nested too deep."""
+    if not isinstance(data, dict):
+        return not isinstance(data, str) or len(data) <= MAX_STRING
+    ((tag, body),) = data.items()
+    if depth >= MAX_DEPTH:
+        return False
+    if tag == "array":
+        return len(body[1]) <= MAX_DIMENSIONS
+    items = body.values() if tag == "dict" else body if tag == "list" else ()
+    return all(_is_readable(item, depth + 1) for item in items)

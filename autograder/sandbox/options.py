@@ -139,10 +139,26 @@ def withheld_modules(path: Path) -> list[str]:
     Args:
         path: The file of checks, which is read and not run. In it, WITHHELD is a tuple of names;
             without WITHHELD, no module is withheld.
+
+    Raises:
+        ValueError: When WITHHELD is not a tuple or list of names, written out.
     """
+    found: list[str] = []
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and any(
-            isinstance(target, ast.Name) and target.id == "WITHHELD" for target in node.targets
-        ):
-            return list(ast.literal_eval(node.value))
-    return []
+        if not isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)) or node.value is None:
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if any(isinstance(target, ast.Name) and target.id == "WITHHELD" for target in targets):
+            parts = getattr(node.value, "elts", [])
+            found = [part.value for part in parts if isinstance(part, ast.Constant)]
+            if (
+                isinstance(node, ast.AugAssign)
+                or not isinstance(node.value, (ast.Tuple, ast.List))
+                or len(found) < len(parts)
+                or not all(isinstance(name, str) for name in found)
+            ):
+                raise ValueError(
+                    'WITHHELD is no tuple of names. Write WITHHELD = ("kdlab",), each module as a'
+                    " text and the comma also after a single one."
+                )
+    return found

@@ -15,12 +15,12 @@ import pytest
 import torch
 
 from autograder.check import CheckFailed, check, describe
-from autograder.judging.evidence import decode_outcome
+from autograder.judging.evidence import decode_outcome, read_evidence
 from autograder.judging.rubric import Section, rubric_from_data, rubric_to_data
 from autograder.judging.verdict import Status, judge, judge_either
 from autograder.kernel import asking
 from autograder.kernel.asking import ask, observe, observe_with
-from autograder.kernel.evidence import Outcome, encode_outcome
+from autograder.kernel.evidence import Outcome, encode_outcome, write_evidence
 from autograder.questions import load_checks, public_data, question, right_versions, to_replace
 from autograder.spec import (
     AnswerCheck,
@@ -91,6 +91,12 @@ from kdlab.divergences import forward_kl
 def inside(x):
     from kdlab import divergences
     return 2 * x
+def by_a_path(x):
+    from kdlab.divergences import reverse_kl
+    return 2 * x
+def by_a_dotted_name(x):
+    import kdlab.divergences as own
+    return 2 * x
 def by_name(x):
     return (lambda: forward_kl and 2 * x)()
 def by_a_helper(x):
@@ -101,11 +107,21 @@ class Static:
 class Property(torch.Tensor):
     twice = property(lambda self: forward_kl)
 def own(x):
+    from math import pi
     return torch.add(x, x)
 """,
         notebook.__dict__,
     )
-    for name in ("inside", "by_name", "by_a_helper", "Static", "Property", "forward_kl"):
+    for name in (
+        "inside",
+        "by_a_path",
+        "by_a_dotted_name",
+        "by_name",
+        "by_a_helper",
+        "Static",
+        "Property",
+        "forward_kl",
+    ):
         check("double", getattr(notebook, name))
         assert "It uses `kdlab`, which is not there" in capsys.readouterr().out, name
     check("double", notebook.own)
@@ -734,6 +750,66 @@ def test_checks_changed_within_a_second_are_read_anew(tmp_path: Path, monkeypatc
         os.utime(path, ns=(10**18 + nanosecond,) * 2)
         assert list(load_checks(path)) == [name]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_checks_may_have_dataclasses_and_a_faulty_file_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "with_a_class.py"
+    path.write_text(
+        "from __future__ import annotations\n"
+        "from dataclasses import dataclass\n\n"
+        "@dataclass\nclass Made:\n    name: str\n\n"
+        "CHECKS = (Made('a'),)\n"
+    )
+    assert list(load_checks(path)) == ["a"]
+    before = set(sys.modules)
+    path = tmp_path / "faulty.py"
+    path.write_text("CHECKS = 1 / 0\n")
+    with pytest.raises(ZeroDivisionError):
+        load_checks(path)
+    assert set(sys.modules) == before
+
+
+NEST: list = []
+for _ in range(9):
+    NEST = [NEST]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        list(range(10_001)),
+        "x" * 20_001,
+        Fraction(10**400),
+        Decimal("sNaN"),
+        torch.empty(2, device="meta"),
+        torch.zeros([1] * 9),
+        torch.zeros(2**21),
+        NEST,
+        {"a": ["x" * 20_001]},
+    ],
+    ids=lambda value: str(type(value).__name__),
+)
+def test_a_result_that_evidence_cannot_carry_is_said_to_be_none(
+    desk: Path, capsys: pytest.CaptureFixture, value: object
+) -> None:
+    check("double", lambda x: value)
+    assert "which cannot be judged." in capsys.readouterr().out
+    seen = iter([2 * torch.ones(1), value])
+    check("double", lambda x: next(seen, value))
+    assert "1 of 2 public cases are right." in capsys.readouterr().out
+
+
+def test_evidence_carries_as_much_as_is_read() -> None:
+    outcomes = [Outcome("returned", list(range(4_000))) for _ in range(4)]
+    outcomes += [Outcome("raised", type="ValueError", message="no"), Outcome("returned", 1.0)]
+    text = write_evidence("x", "n", outcomes)
+    back = read_evidence(text, check="x", nonce="n", count=6)
+    assert [each.kind for each in back] == [
+        *["returned"] * 2, *["unsupported"] * 2, "raised", "returned"
+    ]  # fmt: skip
+    full = [Outcome("returned", list(range(10_000 - 5 - 3)))]
+    text = write_evidence("x", "n", full)
+    assert read_evidence(text, check="x", nonce="n", count=1) == full
 
 
 @pytest.mark.parametrize(

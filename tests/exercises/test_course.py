@@ -3,10 +3,12 @@
 import html
 import json
 import re
+import shutil
 import socket
 import subprocess
 from copy import deepcopy
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -216,6 +218,38 @@ def test_lab_leaves_a_folder_that_holds_other_files(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="is not empty; name a new folder"):
         course.lab(folder=tmp_path)
     assert (tmp_path / "thesis.tex").exists()
+
+
+def test_lab_that_was_interrupted_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise some of the sets would be missing for ever."""
+    root = tmp_path / "lab"
+
+    def release_all(root: Path) -> list[str]:
+        for name in ("ps1", "ps2"):
+            (root / "exchange" / course.COURSE / "outbound" / name).mkdir(parents=True)
+        return ["ps1", "ps2"]
+
+    def interrupted(source: Path, place: Path) -> None:
+        if place.name == "ps2":
+            raise KeyboardInterrupt
+        shutil.copytree(source, place)
+
+    monkeypatch.setattr(course, "BUILD", tmp_path)
+    monkeypatch.setattr(course, "release_all", release_all)
+    monkeypatch.setattr(course.os, "execv", lambda *_: None)
+    for variable in ("KDLAB_EXCHANGE", "JUPYTER_CONFIG_PATH"):
+        monkeypatch.setenv(variable, "")  # so that what lab sets is undone
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(course, "new_course", lambda root: root.mkdir())
+        patch.setattr(course, "shutil", SimpleNamespace(copytree=interrupted))
+        with pytest.raises(KeyboardInterrupt):
+            course.lab(folder=root)
+    course.lab(folder=root)
+    assert {path.name for path in (root / "desk").iterdir()} == {"ps1", "ps2", *course.FILES}
+    assert not (root / "desk.new").exists()
 
 
 def test_a_command_that_fails_says_so(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -8,6 +8,7 @@ from any executor of `concurrent.futures`.
 from __future__ import annotations
 
 import fcntl
+import os
 import platform
 import secrets
 import shutil
@@ -143,7 +144,12 @@ class Batch:
                         yield student, error, None
                         continue
                     if task:
-                        running[executor.submit(execute, task[0])] = task
+                        try:
+                            future = executor.submit(execute, task[0])
+                        except BrokenExecutor as error:  # a worker died in the meantime
+                            future = Future()
+                            future.set_exception(error)
+                        running[future] = task
                     # Finished results come first, because only recorded ones are safe.
                     if any(future.done() for future in running):
                         break
@@ -373,7 +379,7 @@ def scratch_folder() -> Iterator[Path]:
     It lies in /tmp, whatever TMPDIR is, because a socket's path has at most 107 characters.
     """
     for old in Path("/tmp").glob(f"{PREFIX}*/lock"):
-        with suppress(OSError), old.open() as lock:
+        with suppress(OSError), open(old, opener=_open_at_once) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(old.parent, ignore_errors=True)
     temporary = TemporaryDirectory(prefix=PREFIX, dir="/tmp", ignore_cleanup_errors=True)
@@ -381,6 +387,11 @@ def scratch_folder() -> Iterator[Path]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         Path(folder, "fresh").rename(Path(folder, "lock"))  # it has this name only once it is held
         yield Path(folder)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # Every account can make a pipe or a link of this name, and opening a pipe waits for a writer.
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW)
 
 
 def worker_config(course: Course) -> Config:

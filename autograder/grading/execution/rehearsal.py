@@ -39,7 +39,7 @@ from autograder.nbgrader_internals import (
     keep_release,
 )
 from autograder.questions import generator, load_checks, public_data, question
-from autograder.sandbox.options import Sandbox
+from autograder.sandbox.options import Sandbox, withheld_modules
 
 
 def rehearse(course: Course) -> None:
@@ -92,10 +92,10 @@ def _make(kind: type[Configurable], config: Config) -> Any:
 
 
 def readable(path: Path) -> None:
-    """Makes sure that a file of checks exists and is Python.
+    """Makes sure that a file of checks exists, is Python, and says what modules it withholds.
 
     Raises:
-        Misconfigured: When it does not exist or cannot be parsed.
+        Misconfigured: When it does not exist, or it or its WITHHELD cannot be parsed.
     """
     try:
         ast.parse(path.read_text(encoding="utf-8"), str(path.resolve()))
@@ -106,6 +106,10 @@ def readable(path: Path) -> None:
         ) from None
     except (SyntaxError, ValueError) as error:
         raise Misconfigured(f"{path.name} cannot be loaded: {_where(error, path)}") from None
+    try:
+        withheld_modules(path)
+    except ValueError as error:
+        raise Misconfigured(f"{path.name} cannot be loaded: {error}") from None
 
 
 def rehearse_checks(path: Path, points: Mapping[str, float] | None, released: bool = False) -> str:
@@ -124,7 +128,8 @@ def rehearse_checks(path: Path, points: Mapping[str, float] | None, released: bo
     """
     try:
         checks = load_checks(path)
-    except FileNotFoundError as error:
+        readable(path)  # its WITHHELD
+    except (FileNotFoundError, Misconfigured) as error:
         return str(error)
     except KeyboardInterrupt:  # a person stopped it
         raise

@@ -165,7 +165,10 @@ def sandboxed(config: Config) -> bool:
 
 
 def share_imports(checks: Path) -> None:
-    """Imports what an assignment's checks import, so that forked workers have it already."""
+    """Imports what an assignment's checks import, so that forked workers have it already.
+
+    What cannot be imported is left out: loading the checks reports it.
+    """
     names = []
     for node in ast.parse(checks.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Import):
@@ -173,11 +176,13 @@ def share_imports(checks: Path) -> None:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.append(node.module)
     gc.disable()  # imports leave no garbage, and searching for it is slow
-    for name in names:
-        with suppress(ImportError):  # loading the checks reports what is missing
-            importlib.import_module(name)
-    gc.freeze()  # so that workers' collections do not touch, and so copy, these pages
-    gc.enable()
+    try:
+        for name in names:
+            with suppress(Exception, SystemExit):
+                importlib.import_module(name)
+        gc.freeze()  # so that workers' collections do not touch, and so copy, these pages
+    finally:
+        gc.enable()
 
 
 class Pool(ProcessPoolExecutor):

@@ -40,8 +40,16 @@ from autograder.nbgrader_internals import (
 )
 
 SHOWN = ".shown"  # a file beside the pages: the hash of what they show
-# Modules that shape a page; pages are made anew when one of these files changes.
-MAKERS = ("overview.py", "verdicts.py", "formulas.py", "bounded.py", "../../judging/verdict.py")
+HERE = Path(__file__).parent
+# Files that shape a page; pages are made anew when one of these changes.
+MAKERS = [
+    *(HERE / f"{name}.py" for name in ("overview", "verdicts", "formulas", "bounded", "inert")),
+    HERE.parent / "accidents.py",
+    HERE.parent / "marks" / "lateness.py",
+    HERE.parent / "submissions" / "pictures.py",
+    HERE.parents[1] / "judging" / "verdict.py",
+    *sorted((HERE / "templates").rglob("*.j2")),
+]
 
 
 @dataclass
@@ -166,8 +174,7 @@ def _graded(course: Course, assignment: str, student: str, record: Record | None
         ]
         marks.append(sentences(gradebook, assignment, student, record))
     whole = hashlib.sha256(json.dumps(sorted(marks, key=str)).encode())
-    here = Path(__file__).parent
-    for path in (*notebooks, *(here / name for name in MAKERS)):
+    for path in (*notebooks, *MAKERS):
         whole.update(hashlib.sha256(path.read_bytes()).digest())
     return whole.hexdigest()
 

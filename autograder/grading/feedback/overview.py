@@ -88,11 +88,11 @@ def sentences(
     if unmarked:
         said.append(f"Nobody has marked {', '.join(unmarked)} yet; the points below are without.")
     said += [
-        f"Your instructor gave {grade.manual_score:g} of {grade.max_score:g} points for"
+        f"Your instructor gave {grade.score:g} of {grade.max_score:g} points for"
         f" {grade.name}, and they count; below, the machine's {grade.auto_score:g} do not."
         for notebook in submission.notebooks
         for grade in sorted(notebook.grades, key=lambda grade: grade.name)
-        if grade.auto_score is not None and grade.manual_score not in (None, grade.auto_score)
+        if grade.auto_score is not None and grade.score != grade.auto_score
     ]
     if seconds := submission.total_seconds_late:
         _, points, _ = marks(submission)

@@ -19,6 +19,7 @@ from autograder.grading.wording import inert, shown
 from autograder.judging.verdict import Status
 
 MiB = 2**20
+Cell = tuple[str, str]  # notebook and cell
 RESOURCES = (Status.TIMED_OUT, Status.OUT_OF_MEMORY, Status.DIED)
 
 
@@ -27,7 +28,7 @@ class Task:
     """One task over the class.
 
     Args:
-        name: The task.
+        name: The task, as `notebook: cell` where the assignment has several cells of the name.
         most: The points that it is worth.
         by_machine: Whether a machine marks it.
         points: By student who has marks for the task, the points.
@@ -157,12 +158,17 @@ def gather_report(course: Course, assignment: str) -> Report:
         Misconfigured: When penalties cannot be computed.
     """
     blueprints = course.blueprints(assignment)
-    tasks = {
-        cell.grade_id: Task(cell.grade_id, cell.marks["points"], cell.is_judged)
-        for blueprint in blueprints.values()
+    cells = {
+        (notebook, cell.grade_id): cell
+        for notebook, blueprint in blueprints.items()
         for cell in blueprint.cells
         if "points" in cell.marks
     }
+    often = Counter(name for _, name in cells)
+    tasks: dict[Cell, Task] = {}
+    for key, cell in cells.items():
+        name = cell.grade_id if often[cell.grade_id] == 1 else ": ".join(key)
+        tasks[key] = Task(name, cell.marks["points"], cell.is_judged)
     penalise(course, assignment)
     handed_in = set(course.students(assignment))
     kept = Records(course.root, assignment)
@@ -185,11 +191,17 @@ def gather_report(course: Course, assignment: str) -> Report:
                 student.state = "not graded"
             students.append(student)
     most = sum(task.most for task in tasks.values())
-    return Report(assignment, most, tasks, students, waits, max(limits, default=None))
+    named = {task.name: task for task in tasks.values()}
+    return Report(assignment, most, named, students, waits, max(limits, default=None))
+
+
+def _name(tasks: dict[Cell, Task], key: Cell) -> str:
+    """A cell's name in the report, which may be about a task that the assignment has no more."""
+    return tasks[key].name if key in tasks else ": ".join(key)
 
 
 def _from_gradebook(
-    gradebook: Any, assignment: str, name: str, student: Student, tasks: dict[str, Task]
+    gradebook: Any, assignment: str, name: str, student: Student, tasks: dict[Cell, Task]
 ) -> None:
     try:
         found = gradebook.find_submission(assignment, name)
@@ -201,31 +213,34 @@ def _from_gradebook(
     for notebook in found.notebooks:
         for grade in notebook.grades:
             waits = grade.needs_manual_grade and grade.manual_score is None
-            student.points[grade.name] = None if waits else grade.score
+            key = (notebook.name, grade.name)
+            task = _name(tasks, key)
+            student.points[task] = None if waits else grade.score
             if grade.extra_credit:  # what formgrader makes of 22 typed for 2
                 student.notes.append(
-                    f"{grade.name}: a person gave {rounded(grade.score)} of {grade.max_score:g}."
+                    f"{task}: a person gave {rounded(grade.score)} of {grade.max_score:g}."
                 )
-            if not waits and grade.name in tasks:
-                tasks[grade.name].points[student.id] = grade.score
+            if not waits and key in tasks:
+                tasks[key].points[student.id] = grade.score
 
 
-def _from_record(record: Record, student: Student, tasks: dict[str, Task]) -> None:
+def _from_record(record: Record, student: Student, tasks: dict[Cell, Task]) -> None:
     student.notes += record.repairs
     if record.state is State.QUARANTINED:
         student.state = "set aside"
         student.notes.insert(0, record.reason)
         return
     student.seconds, student.memory = record.seconds, record.memory
-    for _, name, result in record.verdicts():
-        verdict = result["verdict"]
+    for notebook, cell, result in record.verdicts():
+        verdict, key = result["verdict"], (notebook, cell)
+        name = _name(tasks, key)
         student.statuses[name] = verdict["status"]
-        if name not in tasks:
+        if key not in tasks:
             continue
-        tasks[name].statuses[verdict["status"]] += 1
+        tasks[key].statuses[verdict["status"]] += 1
         if verdict["misconception"]:
             student.misconceptions[name] = verdict["misconception"]
-            hints = tasks[name].misconceptions.setdefault(verdict["misconception"], {})
+            hints = tasks[key].misconceptions.setdefault(verdict["misconception"], {})
             hints.setdefault(verdict["hint"] or "", []).append(student.id)
 
 
@@ -237,7 +252,7 @@ def as_csv(reports: list[Report]) -> str:
     table.writerow(
         ["assignment", "student", "name", "state", "score", "of", "penalty", "seconds_late"]
         + ["seconds", "mib"]
-        + [f"{name}{what}" for name in names for what in ("", "_misconception")]
+        + [inert(f"{name}{what}") for name in names for what in ("", "_misconception")]
         + ["notes"]
     )
     for report in reports:

@@ -51,9 +51,9 @@ for (const button of document.querySelectorAll("thead button")) {
     const body = head.closest("table").tBodies[0];
     const key = line => line.children[place].dataset.value ?? line.children[place].textContent;
     const compare = (a, b) => {
-      const [x, y] = [key(a), key(b)], [m, n] = [parseFloat(x), parseFloat(y)];
+      const [x, y] = [key(a), key(b)], [m, n] = [x, y].map(text => text ? Number(text) : NaN);
       if (isNaN(m) !== isNaN(n)) return isNaN(m) ? 1 : -1;
-      return (isNaN(m) ? x.localeCompare(y) : m - n) * (up ? 1 : -1);
+      return (isNaN(m) ? x.localeCompare(y, undefined, {numeric: true}) : m - n) * (up ? 1 : -1);
     };
     body.append(...[...body.rows].sort(compare));
   });

@@ -17,7 +17,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -36,7 +36,7 @@ TYPED = re.compile(r"(.*/)?[^/]+_assignsubmission_(?!file\b|file_)(?P<kind>[^_/]
 CANVAS_TYPED = re.compile(r"(.*/)?[^/]+_(LATE_|late_)?\d+_(text|link)\.html")
 # Files' names in Canvas while it hides students; in newer versions, LATE comes first.
 ANONYMOUS = re.compile(r"(.*/)?(LATE_)?anon_(LATE_)?\w+?_\d+_[^/]+")
-AGAIN = re.compile(r"(?P<stem>.*?)(?:-(?P<times>\d+))?(?P<ending>\.\w+)?")
+AGAIN = re.compile(r"(?P<stem>.+?)(?:-(?P<times>\d+))?(?P<ending>\.\w+)?")
 # What a damaged zip raises, or one of a kind that Python cannot unpack.
 UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 UNREADABLE += (FileExistsError, NotADirectoryError, IsADirectoryError)  # a file where a folder is
@@ -99,10 +99,8 @@ def read(
         if (known := parse(name, needed, is_known)) and _own(known[1]["file"], needed)[0] in needed
     }
     for name, when, source in entries:
-        known = None
-        if not ANONYMOUS.fullmatch(name):
-            known = parse(name, needed, lambda *who: who in senders or is_known(*who))
-        if known is None:
+        known = parse(name, needed, lambda *who: who in senders or is_known(*who))
+        if known is None or (known[0] == "canvas" and ANONYMOUS.fullmatch(name)):
             strange[name] = (
                 "Canvas hides whose it is while an assignment is graded anonymously."
                 if ANONYMOUS.fullmatch(name)
@@ -117,7 +115,9 @@ def read(
             continue
         lms, match = known
         path = match["file"].strip("/") or PurePosixPath(name).name
-        path, times = _own(path, needed) if lms == "canvas" else (path, 0)
+        own, times = _own(path, needed) if lms == "canvas" else (path, 0)
+        # In another file's name, the number may be its own (see `latest`).
+        path, times = (own, times) if is_notebook(own) or is_zip(own) else (path, 0)
         parts = path.split("/")
         if (
             not path
@@ -222,7 +222,13 @@ def _litter(name: str) -> bool:
 
 
 def latest(files: list[File], needed: set[str]) -> tuple[list[File], list[str]]:
-    """The last version of each of a student's files, needed ones first; and notes on them."""
+    """The last version of each of a student's files, needed ones first; and notes on them.
+
+    On Canvas, a picture's or a table's number may be its own, as in `fig-2.png`. It is taken for
+    Canvas's where a notebook or a zip was handed in again as often.
+    """
+    often = {file.attempt for file in files} - {0}
+    files = [_again(file, often, needed) if file.lms == "canvas" else file for file in files]
     chosen: dict[str, File] = {}
     for file in sorted(files, key=lambda file: (file.attempt, file.when, file.prefix)):
         chosen[file.path] = file
@@ -234,6 +240,12 @@ def latest(files: list[File], needed: set[str]) -> tuple[list[File], list[str]]:
         notes.append(f"There is no notebook in it, but {', '.join(sorted(chosen))}.")
     first = sorted(chosen.values(), key=lambda file: (file.path not in needed, file.path))
     return first, notes
+
+
+def _again(file: File, often: set[int], needed: set[str]) -> File:
+    """A file without Canvas's number in its name, if the number is one of `often`."""
+    own, times = _own(file.path, needed)
+    return replace(file, path=own, attempt=times) if not file.attempt and times in often else file
 
 
 def known_of(root: Path, assignment: str) -> dict[str, list[str]]:

@@ -16,6 +16,7 @@ import zipfile
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from io import StringIO
 from pathlib import Path
 
 from autograder.grading.course import Course, Misconfigured
@@ -40,6 +41,10 @@ ASKED = ("Identifier", "Grade", "Last modified (grade)")  # columns that Moodle 
 LOCKED = (
     "Moodle's worksheet says that the grade cannot be changed, so Moodle will not take the mark."
     " Unlock it there, and download the worksheet again."
+)
+UNLISTED = (
+    "Moodle's worksheet has no row of theirs, so the mark is not in marks.csv. If Moodle shows you"
+    " one group alone, let it show all participants, and download the worksheet again."
 )
 
 
@@ -209,7 +214,8 @@ def _is_newer(
     if len(known) > 2:  # what is here is from a download too, and the later one counts
         return seen >= datetime.fromisoformat(known[2])
     have = collected_of(course.coursedir, folder)
-    return have is None or (when or seen) > have
+    # `seen` is local time, and what is known of a submission's time is in UTC.
+    return have is None or (when or seen.astimezone(UTC).replace(tzinfo=None)) > have
 
 
 def _unpack(files: list[File], folder: Path) -> None:
@@ -248,7 +254,7 @@ def give_back(
         course: The course.
         assignment: The assignment.
         to: The folder to write to; it may be new.
-        worksheet: Moodle's grading worksheet.
+        worksheet: Moodle's grading worksheet, which may be `to`'s own marks.csv.
 
     Returns:
         By student whose feedback or mark does not get there, why.
@@ -260,9 +266,12 @@ def give_back(
     known = {student: each for student, each in known.items() if student not in course.left}
     if not known:
         raise Misconfigured(f"Nothing of {assignment} was imported: python -m autograder lms take")
-    to.mkdir(parents=True, exist_ok=True, mode=0o700)
+    rows = None if worksheet is None else read_worksheet(worksheet, ASKED)
     made = deliver(course, assignment, known, release=False)  # no page is older than the marks
     missing = {each.student: each.problem for each in made if each.problem}
+    if rows is not None:  # before anything is written: it may not fit
+        missing = _fill(course, assignment, rows, known) | missing
+    to.mkdir(parents=True, exist_ok=True, mode=0o700)
     with zipfile.ZipFile(to / "feedback.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for student, (lms, prefix, _, *rest) in sorted(known.items()):
             # Moodle before 4.1 needs "_/", and its downloads have it.
@@ -270,11 +279,10 @@ def give_back(
             for page in sorted(course.folder("feedback", student, assignment).glob("*.html")):
                 archive.write(page, f"{prefix}{between}{page.name}")
     os.chmod(to / "feedback.zip", 0o600)
-    (to / "marks.csv").unlink(missing_ok=True)  # an old one would not fit the pages
-    if worksheet is not None:
-        rows = read_worksheet(worksheet, ASKED)
-        for student in _fill(course, assignment, rows, to / "marks.csv", known):
-            missing.setdefault(student, LOCKED)
+    if rows is None:
+        (to / "marks.csv").unlink(missing_ok=True)  # an old one would not fit the pages
+    else:
+        replace(to / "marks.csv", _as_worksheet(rows), 0o600)
     return missing
 
 
@@ -282,17 +290,18 @@ def _fill(
     course: Course,
     assignment: str,
     rows: list[dict[str, str]],
-    to: Path,
     known: dict[str, list[str]],
-) -> list[str]:
-    """Writes the worksheet with its column Grade filled in; returns whose grade is locked there."""
-    users = {
-        user: student
+) -> dict[str, str]:
+    """Fills the worksheet's column Grade in; returns, by student whose mark is not taken, why."""
+    numbers = {
+        student: user
         for student, entry in known.items()
         for lms, user in [sender(*entry[:2])]
         if lms == "moodle"
     }
-    if rows and not any(re.sub(r"\D", "", row["Identifier"]) in users for row in rows):
+    users = {user: student for student, user in numbers.items() if user}
+    listed = users.keys() & {re.sub(r"\D", "", row["Identifier"]) for row in rows}
+    if rows and not listed:
         raise Misconfigured(
             f"Nobody in the worksheet is one whose {assignment} was taken in from Moodle. Is it"
             " the worksheet of another assignment?"
@@ -304,12 +313,16 @@ def _fill(
             for each in gradebook.assignment_submissions(assignment)
         }
         most = found.max_score
-    locked = []
+    missing = {
+        student: UNLISTED
+        for student, user in numbers.items()
+        if student in scores and user not in listed
+    }
     for row in rows:
         student = users.get(re.sub(r"\D", "", row["Identifier"]))
         if student in scores:
             if row.get("Grade can be changed") == "No":
-                locked.append(student)
+                missing[student] = LOCKED
             theirs = row.get("Maximum Grade") or row.get("Maximum grade") or f"{most:g}"
             if _number(theirs) != float(most):
                 raise Misconfigured(
@@ -320,19 +333,23 @@ def _fill(
             row["Grade"] = (
                 mark.replace(".", ",") if "," in theirs else mark
             )  # as it is written there
-    with to.open("w", encoding="utf-8", newline="") as stream:
-        table = csv.DictWriter(stream, fieldnames=list(rows[0]) if rows else ["Identifier"])
-        table.writeheader()
-        for row in rows:
-            table.writerow(
-                {  # what an instructor has written there comes back as it was
-                    name: value if name == "Feedback comments" else inert(value)
-                    for name, value in row.items()
-                    if name
-                }
-            )
-    os.chmod(to, 0o600)
-    return locked
+    return missing
+
+
+def _as_worksheet(rows: list[dict[str, str]]) -> str:
+    """The worksheet as CSV, in which no name is taken for a formula."""
+    stream = StringIO(newline="")
+    table = csv.DictWriter(stream, fieldnames=list(rows[0]) if rows else ["Identifier"])
+    table.writeheader()
+    for row in rows:
+        table.writerow(
+            {  # what an instructor has written there comes back as it was
+                name: value if name == "Feedback comments" else inert(value)
+                for name, value in row.items()
+                if name
+            }
+        )
+    return stream.getvalue()
 
 
 def _number(text: str) -> float | None:

@@ -30,9 +30,9 @@ class Roster:
 
     def __init__(self, course: Course, worksheet: list[dict[str, str]], zone: tzinfo = UTC) -> None:
         self.zone = zone
-        self.by_lms: dict[str, str] = {}
+        self.by_lms: dict[str, str | None] = {}  # None where several students have the number
         self.by_name: dict[str, list[str]] = {}
-        self.by_mail: dict[str, str] = {}
+        self.by_mail: dict[str, str | None] = {}  # None where several students share it
         self.names: dict[str, set[str]] = {}
         self.spelt: dict[str, set[str]] = {}  # the same names, with their accents
         self.numbers: dict[str, str] = {}
@@ -40,10 +40,11 @@ class Roster:
         with course.gradebook() as gradebook:
             for student in gradebook.students:
                 if student.lms_user_id:
-                    self.by_lms[str(student.lms_user_id)] = student.id
-                    self.numbers[student.id] = str(student.lms_user_id)
+                    user = self.numbers[student.id] = str(student.lms_user_id)
+                    self.by_lms[user] = None if user in self.by_lms else student.id
                 if student.email:
-                    self.by_mail[student.email.lower()] = student.id
+                    mail = student.email.lower()
+                    self.by_mail[mail] = None if mail in self.by_mail else student.id
                 first, last = student.first_name or "", student.last_name or ""
                 names = {plain(first + last), plain(last + first)} - {""}
                 self.names[student.id] = names

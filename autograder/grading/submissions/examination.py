@@ -30,6 +30,7 @@ from autograder.grading.submissions.files import (
     is_notebook,
     is_shown,
     is_zip,
+    part,
     read_files,
     read_text,
 )
@@ -94,6 +95,7 @@ def examine(
     if len(zips) == 1 and not _is_worked_on(files, blueprints):
         unpack(zips[0], files, room, result.repairs)
     _find_renamed(files, blueprints, result)
+    part(files, needed, result.repairs)
     fit(files, needed, room, result.repairs)
     _check_timestamp(files, result.repairs)
     copy.mkdir(parents=True)
@@ -106,8 +108,9 @@ def examine(
             raw = json.dumps(notebook).encode()
         else:
             result.files[name] = raw
-            # nbgrader would take any other notebook in the copy for one that is to be graded.
-            if name.endswith(".ipynb") or not is_shown(name):
+            # nbgrader would take any other notebook in the copy for one that is to be graded, and a
+            # folder of such a name too.
+            if any(each.endswith(".ipynb") for each in name.split("/")) or not is_shown(name):
                 continue
         path = copy / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -140,13 +143,14 @@ def _gather_pictures(
             text = "".join(source) if isinstance(source, list) else source
             pasted.setdefault(text, []).append(cell.get("attachments"))
     for cell in notebook.cells:
-        marks, known = cell.metadata.get("nbgrader", {}), pasted.get(cell.source)
+        marks, known = cell.metadata.get("nbgrader", {}), pasted.get(cell.source, [None])
+        given = known.pop(0) if len(known) > 1 else known[0]  # a kept copy has those of its cell
         if cell.cell_type == "markdown" and (
             marks.get("solution") or marks.get("task") or not marks
         ):
             where = f"{name}: {grade_id(cell) or 'a cell'}"
-            gather(cell, known.pop(0) if known else None, files, where, repairs)
-        elif known and (pictures := of_the_set(known.pop(0))) and cell.cell_type == "markdown":
+            gather(cell, given, files, where, repairs)
+        elif cell.cell_type == "markdown" and (pictures := of_the_set(given)):
             cell.attachments = nbformat.from_dict(pictures)
 
 
@@ -166,16 +170,13 @@ def _find_renamed(
     """Takes a notebook of another name where the one with the right name is not the work.
 
     That one may be missing, empty or broken, or as released, because a copy of it was worked on. If
-    the chosen notebook lies in a folder, the files beside it come along.
+    the chosen notebook lies in a folder, the files beside it come along if their names are free.
 
     Raises:
         Unfit: When there is no notebook to grade, or different ones.
     """
     needed = {f"{name}.ipynb" for name in blueprints}
-    strays = [stray for stray in files if is_notebook(stray) and stray not in needed]
-    strays.sort(key=lambda stray: (not any(name in stray for name in blueprints), stray))
-    del strays[MAX_CANDIDATES:]
-    lacking = {}
+    strays, folders, lacking = _strays(files, blueprints), set(), {}
     for name, blueprint in blueprints.items():
         if f"{name}.ipynb" not in files:
             lacking[name] = ""
@@ -194,15 +195,28 @@ def _find_renamed(
         )
         result.renamed[name] = NOTEBOOK.sub("", PurePath(stray).name)
         files[f"{name}.ipynb"] = files.pop(stray)
-        folder = stray[: stray.rfind("/") + 1]
-        for beside in [each for each in files if folder and each.startswith(folder)]:
-            files.setdefault(beside.removeprefix(folder), files.pop(beside))
+        folders.add(stray[: stray.rfind("/") + 1])
+    for folder in sorted(folders - {""}, key=len, reverse=True):  # an inner folder first
+        for beside in [each for each in files if each.startswith(folder)]:
+            if (place := beside.removeprefix(folder)) not in files:
+                files[place] = files.pop(beside)
+                if place in needed:  # though it has none of the cells' names
+                    result.repairs.append(f"Renamed {beside!r} to {place}.")
     if not needed & files.keys():
         wanted = ", ".join(sorted(needed))
         there = ", ".join(_named(each, files[each]) for each in sorted(files)[:5]) or "nothing"
         raise Unfit(f"There is no {wanted}; there is {there}.")
+    strays = _strays(files, blueprints)
     for name in sorted(blueprints.keys() - lacking.keys()):
         _say_others(files, strays, name, blueprints[name], result.repairs)
+
+
+def _strays(files: Mapping[str, bytes], blueprints: Mapping[str, Blueprint]) -> list[str]:
+    """Notebooks of other names than the right ones, of which some are read; similar names first."""
+    needed = {f"{name}.ipynb" for name in blueprints}
+    found = [each for each in files if is_notebook(each) and each not in needed]
+    found.sort(key=lambda stray: (not any(name in stray for name in blueprints), stray))
+    return found[:MAX_CANDIDATES]
 
 
 def _named(name: str, raw: bytes) -> str:
@@ -252,7 +266,7 @@ def _is_no_work(raw: bytes, name: str, blueprint: Blueprint) -> str:
         return "cannot be read"
     released = {cell.grade_id: cell.source for cell in blueprint.cells if cell.marks["solution"]}
     answers = {grade_id(cell): cell.source for cell in cells if grade_id(cell) in released}
-    same = answers == released and len(cells) == len(blueprint.cells)
+    same = answers == released and len(cells) == len(blueprint.cells) + blueprint.others
     return UNTOUCHED if same else ""
 
 

@@ -9,10 +9,11 @@ import mimetypes
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from autograder.grading.wording import Plain
@@ -25,7 +26,14 @@ MAX_NOTEBOOK = 200 * 2**20  # bytes of a notebook with its outputs, which are dr
 MAX_TIMESTAMP = 1000  # bytes
 SCRATCH = 64 * 2**20  # bytes; scratch space of a notebook, which files beside it share
 MAX_NAMED = 20  # files left out that are named
+MAX_SHOWN = 300  # letters of such a name
 PAGE = 4096  # bytes; a file in memory takes whole pages
+
+# What a name must not have: controls, bytes that are no text, letters of private use, ends of
+# lines, and what reverses the letters that follow. Any space, joiner or new emoji may be in it.
+REFUSED = frozenset(("Cc", "Cs", "Co", "Zl", "Zp"))  # categories of Unicode
+REVERSING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+MISREAD = "has a name that some systems read as another"
 
 # How a notebook's name may end, after a browser or Windows has changed it.
 NOTEBOOK = re.compile(r"\.ipynb(\.txt|\.json)?$", re.IGNORECASE)
@@ -125,7 +133,7 @@ def read_files(
             candidates -= len(raw)
         elif name not in chosen:
             room -= taken(raw)
-    _say(left_out, repairs)
+    say_left_out(left_out, repairs)
     return files
 
 
@@ -144,7 +152,34 @@ def fit(files: dict[str, bytes], needed: set[str], room: int, repairs: list[str]
         if free < 0:
             left_out[name] = f"it is too large: {len(files.pop(name))} bytes"
             free += beside[name]
-    _say(left_out, repairs)
+    say_left_out(left_out, repairs)
+
+
+def part(files: dict[str, bytes], needed: set[str], repairs: list[str]) -> None:
+    """Leaves out what no disk can hold: a file and a folder of the same name, as from a zip.
+
+    Args:
+        files: Contents by name; changed in place. Of the two, the file goes.
+        needed: The names of the notebooks that are graded; they and timestamp.txt are no folders.
+        repairs: What was left out, and why, is added here.
+    """
+    left_out = {}
+    for name in files:
+        for folder in map(str, PurePosixPath(name).parents):
+            if folder in needed or folder == STAMP:
+                left_out[name] = f"no folder can be called {folder}"
+            elif folder in files:
+                left_out[folder] = "a folder has this name too"
+    for name in left_out:
+        del files[name]
+    say_left_out(left_out, repairs)
+
+
+def is_misread(name: str) -> bool:
+    """Whether some systems read a name as another, or show it as one."""
+    return "\\" in name or any(
+        each in REVERSING or unicodedata.category(each) in REFUSED for each in name
+    )
 
 
 def is_notebook(name: str) -> bool:
@@ -186,9 +221,10 @@ def taken(raw: bytes) -> int:
     return -(-len(raw) // PAGE) * PAGE
 
 
-def _say(left_out: Mapping[str, str], repairs: list[str]) -> None:
+def say_left_out(left_out: Mapping[str, str], repairs: list[str]) -> None:
+    """Adds to `repairs` what was left out, by name, and why; `MAX_NAMED` files are named."""
     for name in sorted(left_out)[:MAX_NAMED]:
-        repairs.append(f"Left out {name!r}: {left_out[name]}.")
+        repairs.append(f"Left out {name[:MAX_SHOWN]!r}: {left_out[name]}.")
     if len(left_out) > MAX_NAMED:
         repairs.append(f"Left out and not named here: {len(left_out) - MAX_NAMED} more.")
 
@@ -234,8 +270,8 @@ def _walk(root: Path, ignore: tuple[str, ...], left_out: dict[str, str]) -> Iter
 
 def _read(root: Path, name: str, most: int, limit: str) -> tuple[str | None, bytes]:
     """What is wrong with a file, or None, and its bytes; follows no link and waits for no pipe."""
-    if not name.isprintable() or "\\" in name:
-        return "has a name that some systems read as another", b""
+    if is_misread(name):
+        return MISREAD, b""
     try:
         with open_plain(root / name) as stream:
             size = os.fstat(stream.fileno()).st_size

@@ -2,17 +2,21 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from autograder.authoring.declaration import faults
 from autograder.authoring.proof import prove
 from autograder.authoring.template import make
 from autograder.commands.cli import app
 from autograder.grading.execution.rehearsal import before_release, rehearse_checks
+from autograder.judging.rubric import Section
 from autograder.judging.verdict import Status, judge
 from autograder.questions import load_checks
+from autograder.spec import AnswerCheck
 
 NAME = "ps7_mine"
 CHECKS, BANK = f"checks/{NAME}.py", f"bank/{NAME}"
@@ -20,6 +24,7 @@ NOTEBOOK = f"source/{NAME}/{NAME}.ipynb"
 PARTS = '{"values": 3, "a single value": 1}'
 HINT = '"Your result is one number, the mean. How many are asked for?"'
 SECTION = "section=MEANS,\n                implementation=lambda values: values.mean()"
+MEANS = Section("1", "Means", "http://book/1.html")
 ONE = 'Case("one value", (torch.tensor([3.5]),)'
 
 
@@ -207,3 +212,16 @@ def test_selftest_ends_in_words(
     result = CliRunner().invoke(app, ["selftest", NAME, "--seeds", "1"])
     assert isinstance(result.exception, SystemExit)
     assert wanted in result.output
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [(True, "True"), (None, "None"), (("a", "b"), "a value of the type tuple")],
+)
+def test_an_answer_that_nobody_can_give_is_said(answer: object, kind: str) -> None:
+    check = AnswerCheck("q", {"answer": 1}, "yes or no", MEANS, answer, ())
+    assert list(faults([check])) == [
+        f"q: answer is {kind}. Write a number, a text such as 'yes', or a list or dict of texts."
+    ]
+    for right in (1, 0.5, "yes", ["a"], {"a": "b"}):
+        assert not list(faults([replace(check, answer=right)]))

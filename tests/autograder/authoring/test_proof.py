@@ -14,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.apps import NbGraderAPI
 from typer.testing import CliRunner, Result
 
+from autograder.authoring.bank import parse
 from autograder.authoring.proof import prove
 from autograder.authoring.template import _marked, make
 from autograder.commands.cli import app
@@ -375,3 +376,45 @@ def test_what_students_see_may_be_an_observation_that_two_mistakes_share(course:
     (found,) = [part for part in prove(course, NAME, 1) if part.name == "public cases"]
     assert not found.problems
     assert [note.split()[1] for note in found.notes] == ["doubled", "by_their_number"]
+
+
+def test_a_mutant_is_run_with_all_cells_before_the_answer(course: Path) -> None:
+    """Whatever their ids are, and although one of them raises."""
+    path = course / "source" / NAME / f"{NAME}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    at = next(i for i, cell in enumerate(notebook.cells) if cell.id == "centered_answer")
+    for cell in notebook.cells[:at]:
+        if cell.cell_type == "code":
+            cell.metadata.nbgrader.grade_id = "imports"
+    notebook.cells[at:at] = [
+        _marked(new_code_cell("def less(values, by):\n    return values - by"), "helper"),
+        _marked(new_code_cell("1 / 0"), "raises"),
+    ]
+    answer = next(cell for cell in notebook.cells if cell.id == "centered_answer")
+    answer.source = answer.source.replace(
+        "return values - values.mean()", "unused = 1\n    return less(values, values.mean())"
+    )
+    nbformat.write(notebook, path)
+    parts = {part.name: part for part in prove(course, NAME, 1)}
+    (problem,) = [problem for part in parts.values() for problem in part.problems]
+    assert problem.startswith("3 of 5 are noticed")  # `unused` may be anything
+    assert any("unused = 1" in note for note in parts["mutants"].notes)
+
+
+def test_mutants_of_an_answer_that_is_not_right_prove_nothing(course: Path) -> None:
+    path = course / "source" / NAME / f"{NAME}.ipynb"
+    change(path, "values - values.mean()", "values + values.mean()")
+    (found,) = [part for part in prove(course, NAME, 1) if part.name == "mutants"]
+    assert found.problems == [
+        "centered: the solution itself does not pass, so its mutants prove nothing."
+    ]
+
+
+def test_imports_over_several_lines_are_read_whole() -> None:
+    answers, _ = parse(
+        "# A wheat.\nfrom torch import (\n    exp,  # of all\n    log,\n)\n"
+        "import os, \\\n    sys\n\n# %% task: a\na = 1\n"
+    )
+    space: dict = {}
+    exec(answers["a"], space)
+    assert {"exp", "log", "os", "sys", "a"} <= space.keys()

@@ -295,6 +295,18 @@ def test_what_a_killed_batch_left_is_removed_by_the_next(invoke: Callable) -> No
     assert not alive.exists()
 
 
+@pytest.mark.timeout(60)
+def test_what_is_no_file_is_no_lock_that_a_batch_waits_for() -> None:
+    """Every account can make it in /tmp."""
+    strange = Path(tempfile.mkdtemp(prefix=batch.PREFIX, dir="/tmp"))
+    os.mkfifo(strange / "lock")
+    try:
+        with scratch_folder() as alive:
+            assert alive.exists()
+    finally:
+        shutil.rmtree(strange, ignore_errors=True)
+
+
 def test_a_course_inside_its_environment_is_refused(
     invoke: Callable, monkeypatch: pytest.MonkeyPatch, course: Path
 ) -> None:

@@ -119,6 +119,59 @@ def test_a_file_of_somebody_elses_stays(join, exchange: Path, tmp_path: Path) ->
     assert (path.parent / "jupyter_server_config.py").read_text().startswith(OURS)
 
 
+def test_what_holds_for_everyone_is_readable_by_everyone(
+    join, exchange: Path, tmp_path: Path, monkeypatch
+) -> None:
+    """Root's umask may be 077; and a shell leaves ~ as it is in --into=~/etc."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    into = tmp_path / "etc" / "jupyter"
+    before = os.umask(0o077)
+    try:
+        assert join(exchange, "--into=~/etc/jupyter").exit_code == 0
+    finally:
+        os.umask(before)
+    for folder in (into.parent, into, into / "labconfig"):
+        assert folder.stat().st_mode & 0o777 == 0o755, folder
+    for path in (*into.glob("*.py"), into / "labconfig" / "page_config.json"):
+        assert path.stat().st_mode & 0o777 == 0o644, path
+
+
+@pytest.mark.parametrize(
+    "text", ['{"mine": 1,}', "[]", '{"disabledExtensions": 5}', '{"disabledExtensions": [[]]}', "ÿ"]
+)
+def test_settings_of_jupyterlab_that_cannot_be_read_stay(
+    join, exchange: Path, tmp_path: Path, text: str
+) -> None:
+    page = tmp_path / "jupyter" / "labconfig" / "page_config.json"
+    page.parent.mkdir(parents=True)
+    page.write_bytes(text.encode("latin-1"))
+    for arguments in ([exchange], ["--undo"]):
+        result = join(*arguments)
+        assert result.exit_code == 1
+        assert f"{page} holds no settings of JupyterLab" in result.output
+        assert "Traceback" not in result.output
+        assert page.read_bytes() == text.encode("latin-1")
+        assert (tmp_path / "jupyter" / "nbgrader_config.py").exists() == (arguments != ["--undo"])
+
+
+def test_a_course_that_is_not_there_is_not_written_down(
+    join, exchange: Path, tmp_path: Path
+) -> None:
+    assert "no course 'reel'" in join(exchange, "--course", "reel").output
+    assert not (tmp_path / "jupyter").exists()
+
+
+def test_a_file_of_somebody_elses_in_another_encoding_stays(
+    join, exchange: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "jupyter" / "nbgrader_config.py"
+    path.parent.mkdir()
+    path.write_bytes("# für uns\n".encode("latin-1"))
+    assert f"{path} is there already" in join(exchange).output
+    assert join("--undo").exit_code == 0
+    assert path.read_bytes() == "# für uns\n".encode("latin-1")
+
+
 @pytest.fixture
 def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A course's folder, in which commands are typed."""
@@ -229,6 +282,17 @@ def test_a_setting_that_cannot_be_used_is_named(
     (tmp_path / "course.toml").write_text(COURSE_TOML.replace(old, new))
     with pytest.raises(ValueError, match=wanted):
         load_settings(tmp_path)
+
+
+def test_settings_that_an_editor_of_windows_saved_are_read(course: Path, monkeypatch) -> None:
+    path = course / "course.toml"
+    path.write_text('exchange = "x"\nid = "kd"\nbook = "http://b"\n', encoding="utf-8-sig")
+    assert load_settings(course).id == "kd"
+    assert CliRunner().invoke(app, ["exchange", "../exchange"]).exit_code == 0
+    assert load_settings(course).exchange == course.parent / "exchange"
+    path.write_bytes(b"# f\xfcr uns\n" + COURSE_TOML.encode())
+    with pytest.raises(ValueError, match=r"course\.toml cannot be read: .*Save it as UTF-8"):
+        load_settings(course)
 
 
 def test_the_environment_says_where_the_exchange_is(tmp_path: Path, monkeypatch) -> None:

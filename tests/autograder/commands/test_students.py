@@ -119,6 +119,17 @@ def test_of_an_unclear_table_nothing_is_written(
     assert known(empty_course) == {}
 
 
+def test_the_environment_need_not_be_activated(
+    write: Callable, empty_course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To make a gradebook, nbgrader runs a program that lies beside Python."""
+    (empty_course / "gradebook.db").unlink()
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    result = write(PLAIN)
+    assert result.exit_code == 0, result.output
+    assert known(empty_course) == CLASS
+
+
 def test_a_table_that_is_not_there_is_named(write: Callable) -> None:
     result = CliRunner().invoke(app, ["students", "nowhere.csv"])
     assert result.exit_code == 2

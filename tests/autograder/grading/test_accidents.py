@@ -44,6 +44,8 @@ def test_a_task_that_returns_nothing_rightly_is_not_told_so() -> None:
         ("def forward_KL(s, t):\n    return 1", "defines `forward_KL`, and the check asks"),
         ("def kl(s, t):\n    return 1", "defines `kl`, and the check asks for `forward_kl`"),
         ("class Kl:\n    pass", "defines `Kl`"),
+        ("tokens = [kl for kl in range(3)]", "defines `tokens`, and the check asks"),
+        ("make: int = lambda forward_kls: 3", "defines `make`, and the check asks"),
         ("# nothing", "no cell of the notebook sets it"),
         ("def forward_kl(s, t):\n    s + t", "returns nothing"),
         ("def forward_kl(s, t):\n    print(s)\n    return", "returns nothing"),
@@ -75,6 +77,9 @@ def test_the_cell_the_name_and_the_error_are_told(source, words) -> None:
         "def forward_kl(s, t):\n    return sum(a for a in s if a > t)",
         "%%time\ndef forward_kl(s, t):\n    s",
         "import os, numpy as np\nfrom torch import nn\ndef forward_kl(s, t):\n    return s",
+        "x = [\n" + "  12345,\n" * 3_000 + "]\ndef forward_kl(s, t):\n    return s",
+        "class forward_kl:\n    def __call__(self):\n        return __class__",
+        "def forward_kl(s, t):\n    return _1, _i2, _iii, ___, _oh[3], _dh, __builtins__",
         "try:\n    import jax\nexcept ImportError:\n    pass\ndef forward_kl(s, t):\n    return s",
     ],
 )

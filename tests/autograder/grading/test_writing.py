@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,6 +61,13 @@ def test_a_link_is_followed_and_modes_are_as_asked_or_as_they_were(tmp_path: Pat
     assert (path.read_text(), path.stat().st_mode & 0o777) == ("b", 0o640)
     assert link.is_symlink()
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_pipe_is_written_to() -> None:
+    code = "from autograder.grading.writing import replace, Path; "
+    code += 'replace(Path("/dev/stdout"), "a,b\\n")'
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True)
+    assert (done.stdout, done.stderr) == (b"a,b\n", b"")
 
 
 def test_the_report_before_stays_and_the_disk_is_named(

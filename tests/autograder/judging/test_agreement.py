@@ -5,6 +5,8 @@ import pytest
 
 from autograder.judging.agreement import complaint, same
 
+BOOLS = (bool, np.bool_, np.array)
+
 
 @pytest.mark.parametrize(
     ("value", "wanted", "agree"),
@@ -15,6 +17,13 @@ from autograder.judging.agreement import complaint, same
         ([np.array([1.0]), np.array([2.0])], np.array([[1.0], [2.0]]), True),
         ([True, False], np.array([True, False]), True),
         ([True, 0.5], np.array([1.0, 0.5]), False),
+        ([np.array(True), 0.5], np.array([1.0, 0.5]), False),
+        ([np.array(True), False], np.array([True, False]), True),
+        *((kind(True), other(True), True) for kind in BOOLS for other in BOOLS),
+        *((kind(True), other(False), False) for kind in BOOLS for other in BOOLS),
+        *((kind(True), one, False) for kind in BOOLS for one in (1, 1.0, np.array(1.0))),
+        *((one, kind(True), False) for kind in BOOLS for one in (1, 1.0, np.array(1.0))),
+        (True, np.array([True]), False),
         ([[1.0], [2.0, 3.0]], np.array([1.0, 2.0]), False),
         (["a", 1.0], np.array([1.0, 2.0]), False),
         ([], np.array([1.0]), False),

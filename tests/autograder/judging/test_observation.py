@@ -244,3 +244,36 @@ def test_of_several_wrong_parts_something_is_said_of_the_first_alone() -> None:
     assert hint.startswith("This is so of the part “values”.")
     assert hint.endswith("exactly where T is not 1.")
     assert told(of, x, y, z, *odd)[0] is None
+
+
+def test_what_is_said_of_a_list_is_said_of_its_items() -> None:
+    """Numbers of two items are never taken for one row, nor for one region."""
+    pairs = tuple([x - x.mean(), x.mean()] for x in (np.arange(4.0), np.arange(6.0) ** 2))
+    facts = tuple({**fact, "in the first": [True, False]} for fact in FACTS[:2])
+    of = rubric(pairs, facts)
+    assert told(of, *([a * 3 + 1, b] for a, b in pairs)) == (None, "")
+    assert (
+        told(of, *([a, b * f["V"] + 7] for (a, b), f in zip(pairs, FACTS, strict=False)))[0] is None
+    )
+    named = rubric(pairs, facts, names=("values", "mean"))
+    assert told(named, *([a * 3 + 1, b + 7] for a, b in pairs))[0] is None
+    nested = tuple([[x, x[:1]], np.float64(9.0)] for x in (np.arange(3.0) + 1, np.arange(2.0) + 3))
+    of = rubric(nested, FACTS[:2], names=("values", "mean"))
+    came = ([[x**2, y + 5], b] for (x, y), b in nested)
+    assert told(of, *came)[1].startswith(
+        "In every public case `mean` is right and `values` is not."
+    )
+    rows = tuple([x, x[::-1]] for x in (np.array([0.25, 0.75]), np.array([0.5, 0.5])))
+    seen = told(rubric(rows, FACTS[:2]), *([x + 0.1, y] for x, y in rows))
+    assert seen[0] == "observed_total"
+
+
+def test_of_an_empty_result_nothing_is_said() -> None:
+    right = (np.array([]), np.array([5.0, 3.0]), np.array([7.0]))
+    name, hint = told(rubric(right), *(x * 2 for x in right))
+    assert (name, "twice the right one" in hint) == ("observed_factor", True)
+    assert told(rubric(right), *(x + 1.5 for x in right))[0] == "observed_offset"
+    facts = ({}, {}, {})
+    came = (x * 1.00001**x for x in right[1:])
+    assert told(rubric(right, facts), right[0], *came)[0] == "observed_near"
+    assert told(rubric((right[0],) * 3), *[np.array([1.0])] * 3) == (None, "")

@@ -242,3 +242,17 @@ def test_code_and_stress_are_marked_up() -> None:
 def test_public_notes_show_what_was_expected_and_what_came() -> None:
     (note,) = public_notes(RUBRIC, returned(5.0, 6.0, float("inf")))
     assert note.to_text() == "two: expected 4, got 5."
+
+
+def test_where_an_exception_is_right_the_words_are_true() -> None:
+    refused = replace(RUBRIC.expectations[0], outcome=Outcome("raised", None, "ValueError", "no"))
+    rubric = replace(RUBRIC, expectations=(refused, *RUBRIC.expectations[1:]), wrong_ways=())
+    right = returned(6.0, float("inf"))
+    verdict = judge(rubric, [*returned(4.0), *right])
+    assert "where None was asked for" not in verdict.message
+    other, known = (Outcome("raised", None, kind) for kind in ("KeyError", "TypeError"))
+    verdict = judge(rubric, [other, *right])
+    assert verdict.status is Status.RAISED
+    assert verdict.message == "It raised KeyError where another exception was expected."
+    verdict = judge(rubric, [other, known, right[1]])
+    assert verdict.message == "It raised TypeError where a result was expected."

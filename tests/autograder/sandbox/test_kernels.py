@@ -484,8 +484,30 @@ def test_withheld_names_are_read_not_run(tmp_path: Path) -> None:
     path = tmp_path / "checks.py"
     path.write_text('raise SystemExit\nWITHHELD = ("kdlab.fused",)\n')
     assert withheld_modules(path) == ["kdlab.fused"]
+    path.write_text('WITHHELD: tuple[str, ...] = ("kdlab", "kdlab_extra")\n')
+    assert withheld_modules(path) == ["kdlab", "kdlab_extra"]
+    path.write_text('WITHHELD = ["kdlab"]\n')
+    assert withheld_modules(path) == ["kdlab"]
     path.write_text("CHECKS = ()\n")
     assert withheld_modules(path) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'WITHHELD = ("kdlab")',
+        "WITHHELD = 5",
+        "WITHHELD = (5,)",
+        'WITHHELD = ("kdlab",) + OTHERS',
+        'WITHHELD = ("kdlab",)\nWITHHELD += ("torch",)',
+    ],
+)
+def test_withheld_names_that_cannot_be_read_are_refused(tmp_path: Path, line: str) -> None:
+    """Otherwise the answers would be there."""
+    path = tmp_path / "checks.py"
+    path.write_text(f"{line}\n")
+    with pytest.raises(ValueError, match="WITHHELD is no tuple of names"):
+        withheld_modules(path)
 
 
 def test_staging_names_what_is_not_there(tmp_path: Path) -> None:

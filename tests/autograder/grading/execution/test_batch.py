@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor
+from concurrent.futures import BrokenExecutor, Future
 from pathlib import Path
 
 import nbformat
@@ -418,6 +418,26 @@ def test_what_kills_its_worker_is_set_aside_and_the_rest_is_graded(
     assert done["bob"].reason == "The process that graded it died."
     assert {s: r.points for s, r in done.items() if s != "bob"} == {"ada": 4, "eve": 0, "joe": 3}
     assert len(made) > 1
+
+
+def test_a_worker_that_dies_while_the_next_is_taken_in_ends_no_batch(
+    course: Path, canned_grades: Callable, inline: type
+) -> None:
+    """Then the executor is broken before the next submission is given to it."""
+    first: Future = Future()
+
+    class Dying(inline):
+        def submit(self, function: Callable, *arguments: object) -> Future:
+            if function is not batch.execute or first.done():
+                return super().submit(function, *arguments)
+            if not first.running():
+                first.set_running_or_notify_cancel()
+                return first
+            first.set_exception(BrokenExecutor("a worker died"))
+            raise BrokenExecutor("a worker died")
+
+    done = {student: record for student, (record, _) in grade(course, Dying).items()}
+    assert {student: record.points for student, record in done.items()} == POINTS
 
 
 def test_any_error_sets_one_submission_aside(

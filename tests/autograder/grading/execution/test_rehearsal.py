@@ -20,7 +20,7 @@ from typer.testing import Result
 from autograder.authoring.weights import told_otherwise
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.execution import batch
-from autograder.grading.execution.rehearsal import before_release
+from autograder.grading.execution.rehearsal import before_release, rehearse_checks
 from autograder.grading.execution.worker import Executed, Job, sandboxed
 from autograder.grading.records import Records, State
 
@@ -75,6 +75,16 @@ def test_a_plug_in_for_late_work_is_tried_first(
     (course / f"{name}.py").write_text(module, encoding="utf-8")
     configure(course, f"c.AssignLatePenalties.plugin_class = '{name}.Late'")
     nobody_is_blamed(course, invoke("grade", ASSIGNMENT), wanted)
+
+
+def test_withheld_modules_that_cannot_be_read_are_said_before_anything_runs(
+    invoke: Callable, course: Path
+) -> None:
+    checks = course / "checks" / f"{ASSIGNMENT}.py"
+    checks.write_text(f'WITHHELD = ("kdlab")\n{checks.read_text("utf-8")}', "utf-8")
+    wanted = 'set.py cannot be loaded: WITHHELD is no tuple of names. Write WITHHELD = ("kdlab",)'
+    nobody_is_blamed(course, invoke("grade", ASSIGNMENT), wanted)
+    assert wanted in rehearse_checks(checks, None)  # as before a release
 
 
 def test_a_plug_in_that_fails_for_one_student_stops_the_batch(
@@ -313,6 +323,22 @@ def test_points_that_the_text_names_are_compared_with_the_cells() -> None:
     ]
     assert told(STORY.replace("| 1 | 4 |\n| 2 | 3 |", "| 1 and 2 | 7 |")) == []
     assert told(STORY.replace("| 2 | 3 |", "| 2 | 3 |\n| all | 7 |")) == []
+    assert told(
+        STORY.replace("| task", "For $p(y|x)$:\n\n| task").replace("| 1 | 4", "| 1 | 5")
+    ) == ["The table of tasks has other points than the cells in row 1."]
+    other = "| a | b |\n| --- | --- |\n| 1 | 9 |\n\n"
+    assert told(other + STORY) == told(STORY + "\n\n|x| is no row, nor is 9 | 9") == []
+    for hint, missing in (("### Hint", ""), ("## Hint", "no")):
+        cells = [
+            new_markdown_cell("## Task (4 points)"),
+            new_markdown_cell(hint),
+            new_code_cell(),
+            new_markdown_cell("## Task (3 points)\n\n### Hint"),
+            new_code_cell(),
+        ]
+        for cell, points in ((cells[2], 5), (cells[4], 3)):
+            cell.metadata.nbgrader = {"grade": True, "points": points}
+        assert bool(list(told_otherwise(from_dict(cells)))) != bool(missing)
     assert told(STORY.replace("7", "8")) == ["The text says 8 points in all, and the cells have 7."]
 
 

@@ -1,5 +1,6 @@
 """Worker processes end with the command that made them, also in the middle of their work."""
 
+import gc
 import multiprocessing
 import threading
 import time
@@ -13,7 +14,7 @@ import pytest
 from autograder.grading.course import Course
 from autograder.grading.execution import worker as worker_module
 from autograder.grading.execution.batch import Batch
-from autograder.grading.execution.worker import process_pool
+from autograder.grading.execution.worker import process_pool, share_imports
 from tests.waiting import wait_until
 
 ASSIGNMENT = "set"
@@ -65,6 +66,19 @@ def test_a_pool_ends_while_a_call_is_written_to_a_worker_that_is_dead(
         assert isinstance(at_work.exception(), BrokenExecutor)
     pool.shutdown(wait=waits)
     manager.join()
+
+
+@pytest.mark.parametrize("slip", ["def (", "no_such_name", "raise SystemExit"])
+def test_a_slip_in_what_the_checks_import_is_left_to_their_rehearsal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slip: str
+) -> None:
+    name = f"helper_{abs(hash(slip))}"  # Python remembers modules
+    (tmp_path / f"{name}.py").write_text(slip)
+    (tmp_path / "checks.py").write_text(f"import {name}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    share_imports(tmp_path / "checks.py")
+    gc.unfreeze()
+    assert gc.isenabled()
 
 
 @pytest.mark.parametrize("asked", ["rehearse_checks", "execute"])

@@ -23,6 +23,7 @@ from autograder.grading.assignment_list import AssignmentList
 from autograder.grading.course import Course
 from autograder.grading.exchange.steps import Fetch, Release, ReleaseFeedback, Submit
 from autograder.grading.feedback.delivery import deliver
+from autograder.grading.feedback.overview import sentences
 from autograder.grading.marks.outstanding import OLD_RULES, OLD_VERSION, outstanding
 from autograder.grading.records import Records, State
 from tests.autograder.grading.room import (
@@ -187,6 +188,47 @@ def test_feedback_is_made_anew_where_marks_changed_and_there_alone(
         gradebook.db.commit()
     assert [each.made for each in deliver(room.course, ASSIGNMENT)] == [False, True]
     assert "Say more." in room.read("bob")[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["accidents.py", "inert.py", "lateness.py", "pictures.py", "mathjax.html.j2", "overview.py"],
+)
+def test_a_page_is_made_anew_when_what_shapes_it_changes(
+    room: Room, canned_grades: Callable, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    room.submit("ada", RIGHT)
+    room.collect()
+    canned_grades(room.root)
+    assert [each.made for each in deliver(room.course, ASSIGNMENT, release=False)] == [True]
+    read = Path.read_bytes
+    changed = lambda path: read(path) + b" " * (path.name == name)  # noqa: E731
+    monkeypatch.setattr(Path, "read_bytes", changed)
+    for made in (True, False):
+        assert [each.made for each in deliver(room.course, ASSIGNMENT, release=False)] == [made]
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "more", "said"),
+    [
+        (2, 1, "3 of 4 points for double, and they count; below, the machine's 4 do not."),
+        (None, 1, "5 of 4 points for double, and they count; below, the machine's 4 do not."),
+        (3, 1, None),  # as many as the machine gave
+        (None, None, None),
+    ],
+)
+def test_points_by_hand_are_told_with_those_beyond(
+    room: Room, canned_grades: Callable, by_hand: float | None, more: float | None, said: str | None
+) -> None:
+    room.submit("ada", RIGHT)
+    room.collect()
+    canned_grades(room.root)
+    with Course(room.root).gradebook() as gradebook:
+        grade = gradebook.find_grade("double", ASSIGNMENT, ASSIGNMENT, "ada")
+        grade.manual_score, grade.extra_credit = by_hand, more
+        gradebook.db.commit()
+        told = [each for each in sentences(gradebook, ASSIGNMENT, "ada", None) if "gave" in each]
+    assert told == ([f"Your instructor gave {said}"] if said else [])
 
 
 def change(root: Path, old: str, new: str) -> None:

@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import bs4
+import nbformat
 import pytest
+from nbformat.v4 import new_markdown_cell, new_notebook
 from playwright.sync_api import Page
 from typer.testing import CliRunner
 
 from autograder.commands.cli import app
 from autograder.grading.course import Course
 from autograder.grading.marks import report_page
-from autograder.grading.marks.report import Report, gather_report
+from autograder.grading.marks.report import Report, Student, gather_report
+from tests.autograder.conftest import make_source, marked
 from tests.browsing import chromium
 
 ASSIGNMENT = "set"
@@ -116,6 +119,53 @@ def test_points_by_a_person_beyond_what_there_is_are_named(report: Report, cours
     assert (ada.id, ada.score, ada.notes) == ("ada", 26, ["why: a person gave 22 of 3."])
 
 
+def test_cells_of_one_name_in_two_notebooks_are_two_tasks(
+    empty_course: Path,
+    canned_grades: Callable,
+    generate: Callable,
+    hand_in: Callable,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """nbgrader's names of cells are each notebook's own."""
+    second = new_markdown_cell("Say more.")
+    cells = [marked(second, "why", points=3, solution=True)]
+    kernel = make_source().metadata
+    nbformat.write(
+        new_notebook(cells=cells, metadata=kernel), empty_course / "source" / "set" / "part2.ipynb"
+    )
+    generate(empty_course)
+    path = hand_in(empty_course, "ada", "def double(x):\n    return x**2", why="It adds.")
+    text = (empty_course / "release" / ASSIGNMENT / "part2.ipynb").read_text()
+    (path.parent / "part2.ipynb").write_text(text.replace("Say more.", "It does."))
+    canned_grades(empty_course)
+    with Course(empty_course).gradebook() as gradebook:
+        for notebook, points in (("set", 3), ("part2", 4)):
+            grade = gradebook.find_grade("why", notebook, ASSIGNMENT, "ada")
+            grade.manual_score, grade.needs_manual_grade = min(points, 3), False
+            grade.extra_credit = points - 3
+        gradebook.db.commit()
+    report = gather_report(Course(empty_course), ASSIGNMENT)
+    (ada,) = report.students
+    assert (report.most, ada.score) == (10, 7)
+    assert ada.points == {"double": 0, "set: why": 3, "part2: why": 4}
+    assert ada.notes == ["part2: why: a person gave 4 of 3."]
+    assert {name: (task.most, task.points) for name, task in report.tasks.items()} == {
+        "part2: why": (3, {"ada": 4}),
+        "double": (4, {"ada": 0}),
+        "set: why": (3, {"ada": 3}),
+    }
+    assert report.tasks["double"].misconceptions == {"square": {"Not the square.": ["ada"]}}
+    monkeypatch.chdir(empty_course)
+    assert CliRunner().invoke(app, ["report"]).exit_code == 0
+    soup = bs4.BeautifulSoup((empty_course / "report.html").read_text(), "html.parser")
+    assert "Points of 10;" in soup.get_text(" ")
+    heads = [button.text for button in soup.find_all("table")[-1].find_all("button")]
+    assert heads[2:6] == ["points", "part2: why", "double", "set: why"]
+    with (empty_course / "report.csv").open(encoding="utf-8", newline="") as stream:
+        (row,) = csv.DictReader(stream)
+    assert (row["of"], row["set: why"], row["part2: why"]) == ("10.0", "3.0", "4.0")
+
+
 def test_of_a_misconception_with_several_hints_each_is_shown_with_who_is_told_it(
     report: Report,
 ) -> None:
@@ -159,6 +209,30 @@ def test_a_class_of_nobody(empty_course: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "There is no assignment 'no_such'" in " ".join(result.output.split())
 
 
+@pytest.mark.parametrize("to", ["marks.csv", "MARKS.CSV", ".", "..", "checks", ""])
+def test_a_page_that_would_have_no_place_of_its_own_is_refused(
+    empty_course: Path, monkeypatch: pytest.MonkeyPatch, to: str
+) -> None:
+    monkeypatch.chdir(empty_course)
+    before = sorted(empty_course.iterdir())
+    result = CliRunner().invoke(app, ["report", "--to", to])
+    assert result.exit_code == 2
+    assert "Name the page's file" in result.output
+    assert "Traceback" not in result.output
+    assert sorted(empty_course.iterdir()) == before
+
+
+def test_a_page_goes_into_the_home_that_is_meant(
+    empty_course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell leaves ~ as it is in --to=~/page.html."""
+    monkeypatch.chdir(empty_course)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert CliRunner().invoke(app, ["report", "--to=~/page.html"]).exit_code == 0
+    assert (tmp_path / "page.html").exists()
+    assert (tmp_path / "page.csv").exists()
+
+
 @pytest.fixture
 def page(report: Report, course: Path) -> Iterator[Page]:
     CliRunner().invoke(app, ["report"])
@@ -166,6 +240,26 @@ def page(report: Report, course: Path) -> Iterator[Page]:
         page = browser.new_page()
         page.goto((course / "report.html").as_uri())
         yield page
+
+
+@pytest.mark.slow
+def test_it_sorts_numbers_that_texts_hold_and_what_has_no_number_comes_last(
+    report: Report,
+) -> None:
+    names = ["s10", "3xyz", "s2", "3abc", "12", "7"]
+    report.students = [
+        Student(name, score=score)
+        for name, score in zip(names, (0.0, None, 12.5, None, 3.0, -1.0), strict=True)
+    ]
+    with chromium() as browser:
+        page = browser.new_page()
+        page.set_content(report_page.page("kdlab", "now", [report]))
+        table = page.locator("table").last
+        lines = table.locator("tbody tr th")
+        table.get_by_role("button", name="student").click()
+        assert lines.all_inner_texts() == ["7", "12", "3abc", "3xyz", "s2", "s10"]
+        table.get_by_role("button", name="points").click()
+        assert lines.all_inner_texts()[:4] == ["7", "s10", "12", "s2"]
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ from typer.testing import CliRunner, Result
 from autograder.commands.cli import app
 from autograder.grading.course import Course
 from autograder.grading.export import CanvasExportPlugin
-from autograder.grading.platforms.downloads import parse
+from autograder.grading.platforms.downloads import File, latest, parse
 from autograder.grading.platforms.roster import plain
 
 ASSIGNMENT = "set"
@@ -228,6 +228,58 @@ def test_moodles_worksheet_tells_namesakes_apart_and_takes_the_marks(
     assert (folder / "marks.csv").read_text().startswith(HEAD)
 
 
+def test_a_worksheet_may_lie_where_the_filled_in_one_goes(
+    root: Path, canned_grades: Callable
+) -> None:
+    sheet = root / "lms" / ASSIGNMENT / "marks.csv"
+    sheet.parent.mkdir(parents=True)
+    sheet.write_text(WORKSHEET, encoding="utf-8")
+    files = {"Wei Li_501_assignsubmission_file/set.ipynb": notebook(root, RIGHT)}
+    assert take(zipped(root, files), "--worksheet", sheet).exit_code == 0
+    canned_grades(root)
+    for _ in range(2):
+        given = lms("give", ASSIGNMENT, "--worksheet", str(sheet))
+        assert given.exit_code == 0, given.output
+        with sheet.open(encoding="utf-8", newline="") as stream:
+            assert next(csv.DictReader(stream))["Grade"] == "4"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("Identifier", "ID"), ("ant 50", "ant 60"), ("7.00", "10.00")]
+)
+def test_a_worksheet_that_does_not_fit_costs_nothing(
+    root: Path, canned_grades: Callable, old: str, new: str
+) -> None:
+    sheet = root / "worksheet.csv"
+    sheet.write_text(WORKSHEET, encoding="utf-8")
+    files = {"Wei Li_501_assignsubmission_file/set.ipynb": notebook(root, RIGHT)}
+    assert take(zipped(root, files), "--worksheet", sheet).exit_code == 0
+    canned_grades(root)
+    give = ("give", ASSIGNMENT, "--worksheet", str(sheet))
+    assert lms(*give).exit_code == 0
+    folder = root / "lms" / ASSIGNMENT
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert sorted(before) == ["feedback.zip", "marks.csv"]
+    (root / "feedback" / "li2" / ASSIGNMENT / "set.html").unlink()  # the zip would be another
+    sheet.write_text(WORKSHEET.replace(old, new), encoding="utf-8")
+    assert lms(*give).exit_code == 2
+    assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_whose_row_the_worksheet_lacks_is_named(root: Path, canned_grades: Callable) -> None:
+    """Moodle shows one group, and what is downloaded then has that group's rows alone."""
+    take(zipped(root, moodle(root)))
+    canned_grades(root)
+    sheet = root / "worksheet.csv"
+    row = "Participant 4711,Ada Lovelace,ada@example.org,Submitted,,7.00,Yes,-,-,"
+    sheet.write_text(f"{HEAD}\n{row}\n", encoding="utf-8")
+    result = lms("give", ASSIGNMENT, "--worksheet", str(sheet))
+    assert result.exit_code == 3, result.output
+    for student in ("bob", "zoe"):
+        assert f"{student}: Moodle's worksheet has no row of theirs" in result.output
+    assert "ada: " not in result.output
+
+
 def test_canvass_feedback_bears_canvass_names(root: Path, canned_grades: Callable) -> None:
     take(zipped(root, canvas(root)))
     canned_grades(root)
@@ -414,6 +466,60 @@ def test_a_number_on_moodle_is_of_one_assignment_and_says_less_than_a_name(root:
     assert "ada: Group 7_4711_assignsubmission_file is taken for ada's by its number" in said
 
 
+@pytest.mark.parametrize("shared", ["number", "address"])
+def test_what_two_students_share_says_whose_nothing_is(root: Path, shared: str) -> None:
+    with Course(root).gradebook() as gradebook:
+        for student in ("zac", "zoe"):
+            gradebook.update_or_create_student(
+                student,
+                first_name=student,
+                last_name="Cruz",
+                email="family@example.org",
+                lms_user_id="12" if shared == "number" else None,
+            )
+    sheet = root / "worksheet.csv"
+    mail = "family@example.org" if shared == "address" else ""
+    row = f"Participant 12,Z. Cruz,{mail},Submitted,,7.00,Yes,-,-,"
+    sheet.write_text(f"{HEAD}\n{row}\n", encoding="utf-8")
+    files = {"Z. Cruz_12_assignsubmission_file/set.ipynb": notebook(root, RIGHT)}
+    result = take(zipped(root, files), "--worksheet", sheet)
+    assert "0 taken in, 0 no newer than what is here, 1 left out." in result.output
+    assert "Nobody of this name is in the gradebook" in result.output
+
+
+def test_on_canvas_only_what_was_handed_in_again_loses_its_number(root: Path) -> None:
+    first = ["set.ipynb", "fig-1.png", "fig-2.png", "data-2024.csv", "-1"]
+    again = ["set-1.ipynb", "fig-1-1.png", "fig-2-1.png", "data-2024-1.csv", "-1-1", "more-3.csv"]
+    for names in (first, again, first + again):
+        shutil.rmtree(root / "submitted", ignore_errors=True)
+        files = {
+            f"lovelaceada_4711_{9001 + place}_{name}": notebook(root, RIGHT, name)
+            for place, name in enumerate(names)
+        }
+        assert "1 taken in" in take(zipped(root, files)).output
+        folder = root / "submitted" / "ada" / ASSIGNMENT
+        for name, last in zip(first, again if again[0] in names else first, strict=False):
+            assert last in (folder / name).read_text()
+        assert (folder / "more-3.csv").exists() == (again[0] in names)
+    assert not (folder / "fig-1-1.png").exists()
+
+
+def test_a_needed_notebooks_own_number_stays() -> None:
+    files = [
+        File("canvas", "1", "x", "x_1", "_", name, again, datetime(2026, 2, 1), False, bytes)
+        for name, again in (("part-1.ipynb", 0), ("part-2.ipynb", 1))
+    ]
+    chosen, _ = latest(files, {"part-1.ipynb", "part-2.ipynb"})
+    assert [file.path for file in chosen] == ["part-1.ipynb", "part-2.ipynb"]
+
+
+def test_a_file_on_moodle_may_be_called_as_canvas_calls_the_anonymous(root: Path) -> None:
+    name = "Ada Lovelace_4711_assignsubmission_file_/anon_survey_2024_clean.csv"
+    result = take(zipped(root, moodle(root) | {name: b"1"}))
+    assert result.exit_code == 0, result.output
+    assert (root / "submitted" / "ada" / ASSIGNMENT / "anon_survey_2024_clean.csv").exists()
+
+
 def test_two_of_one_name_are_not_versions_of_one(root: Path) -> None:
     files = {f"lovelaceada_{n}_900{n}_set.ipynb": notebook(root, RIGHT) for n in (1, 2)}
     with Course(root).gradebook() as gradebook:
@@ -580,6 +686,17 @@ def test_a_zip_and_a_folder_are_told_apart_by_the_same_clock(root: Path, tokyo: 
     later = datetime(2026, 2, 2, 11, 0).timestamp()
     os.utime(path, (later, later))
     assert "1 taken in" in take(root / "download").output
+
+
+def test_what_is_here_is_compared_with_a_zip_by_the_same_clock(root: Path, tokyo: None) -> None:
+    """The zip was made at 10:00 in Tokyo, which is 01:00 UTC."""
+    folder = root / "submitted" / "zoe" / ASSIGNMENT
+    folder.mkdir(parents=True)
+    (folder / "set.ipynb").write_bytes(notebook(root, RIGHT))
+    name = "Zoë de la Cruz_4713_assignsubmission_file_/set.ipynb"
+    for hour, said in (("05", "0 taken in, 1 no newer"), ("00", "1 taken in")):
+        (folder / "timestamp.txt").write_text(f"2026-02-01 {hour}:00:00 UTC")
+        assert said in take(zipped(root, {name: notebook(root, WRONG)})).output
 
 
 @pytest.mark.parametrize(

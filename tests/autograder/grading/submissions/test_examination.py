@@ -6,9 +6,11 @@ import os
 import shutil
 import socket
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -401,9 +403,16 @@ def test_another_notebook_is_a_file_like_others(ada: Path, look: Callable, tmp_p
     (ada / "Untitled.ipynb").write_text("{}")
     (ada / "deep").mkdir()
     shutil.copy(ada / NAME, ada / "deep" / "Copy.ipynb")
+    (ada / "folder.ipynb").mkdir()
+    (ada / "folder.ipynb" / "x.csv").touch()
     examined, notebook = look()
     assert "double" in ids(notebook)
-    assert sorted(examined.files) == ["Untitled.ipynb", "deep/Copy.ipynb", "timestamp.txt"]
+    assert sorted(examined.files) == [
+        "Untitled.ipynb",
+        "deep/Copy.ipynb",
+        "folder.ipynb/x.csv",
+        "timestamp.txt",
+    ]
     assert shown(tmp_path) == [NAME, "timestamp.txt"]
 
 
@@ -487,6 +496,109 @@ def test_a_copy_is_meant_where_the_notebook_itself_is_no_work(
     assert cell(look()[1], "why").source == "My last word."
 
 
+def test_an_untouched_notebook_with_text_that_nbgrader_does_not_know_is_no_work(
+    ada: Path, look: Callable, empty_course: Path, generate: Callable
+) -> None:
+    source = empty_course / "source" / ASSIGNMENT / NAME
+    notebook = nbformat.read(source, as_version=4)
+    notebook.cells.insert(0, new_markdown_cell("# Before you begin"))
+    nbformat.write(notebook, source)
+    generate(empty_course)
+    shutil.copy(empty_course / "release" / ASSIGNMENT / NAME, ada / NAME)
+    released = read(ada)
+    worked_on = deepcopy(released)
+    cell(worked_on, "why").source = "It adds."
+    nbformat.write(worked_on, ada / "set-Copy1.ipynb")
+    examined, found = look()
+    assert cell(found, "why").source == "It adds."
+    assert examined.repairs == [f"Took 'set-Copy1.ipynb' for {NAME}, which is as it was released."]
+    released.cells.append(new_markdown_cell("An answer of my own."))
+    write(ada, released)
+    assert cell(look()[1], "why").source == cell(released, "why").source
+
+
+OF_TWO = {
+    "one renamed": ({NAME: "set", "more (1).ipynb": "more"}, {"more": "more (1)"}, "Renamed"),
+    "both in a folder": (
+        {f"ps/{NAME}": "set", "ps/more.ipynb": "more"},
+        {"set": "set", "more": "more"},
+        "Renamed",
+    ),
+    "both untouched above": (
+        {NAME: "", "more.ipynb": "", f"ps/{NAME}": "set", "ps/more.ipynb": "more"},
+        {"set": "set", "more": "more"},
+        "Took",
+    ),
+    "in folders of folders": (
+        {f"ps/{NAME}": "set", "ps/2/more.ipynb": "more"},
+        {"set": "set", "more": "more"},
+        "Renamed",
+    ),
+}
+
+
+@pytest.fixture
+def look_at_two(ada: Path, empty_course: Path, tmp_path: Path) -> Callable:
+    """Examines work on an assignment of two notebooks, set and more.
+
+    Takes by file the text of an answer, empty in an untouched notebook; returns what was examined
+    and, by notebook, the answer that counts.
+    """
+    (blueprint,) = Course(empty_course).blueprints(ASSIGNMENT).values()
+    known = [
+        replace(each, grade_id=f"more_{each.grade_id}", marks=each.marks | prefixed(each.marks))
+        for each in blueprint.cells
+    ]
+    blueprints = {"set": blueprint, "more": replace(blueprint, cells=tuple(known))}
+    released = nbformat.read(empty_course / "release" / ASSIGNMENT / NAME, as_version=4)
+
+    def look_at_two(handed_in: dict[str, str]) -> tuple[Examined, dict[str, str]]:
+        (ada / NAME).unlink()
+        for name, answer in handed_in.items():
+            notebook = deepcopy(released)
+            if answer:
+                cell(notebook, "why").source = answer
+            if Path(name).name.startswith("more"):
+                for each in notebook.cells:
+                    each.metadata.nbgrader.update(prefixed(each.metadata.nbgrader))
+            (ada / name).parent.mkdir(parents=True, exist_ok=True)
+            (ada / name).write_text(answer if answer == "{" else nbformat.writes(notebook))
+            (ada / name).with_name("data.csv").write_text(answer)
+        copy = tmp_path / "copy"
+        examined = examine(ada, copy, blueprints, IGNORE)
+        found = {path.stem: nbformat.read(path, as_version=4) for path in copy.glob("*.ipynb")}
+        labels = {"set": "why", "more": "more_why"}
+        return examined, {name: cell(each, labels[name]).source for name, each in found.items()}
+
+    return look_at_two
+
+
+def prefixed(marks: Mapping[str, Any]) -> dict[str, str]:
+    return {"grade_id": f"more_{marks['grade_id']}"}
+
+
+@pytest.mark.parametrize("layout", OF_TWO)
+def test_of_two_notebooks_each_is_found(look_at_two: Callable, layout: str) -> None:
+    handed_in, renamed, verb = OF_TWO[layout]
+    examined, answers = look_at_two(handed_in)
+    assert answers == {"set": "set", "more": "more"}
+    assert examined.renamed == renamed
+    assert [each.split()[0] for each in examined.repairs] == [verb] * len(renamed)
+    assert "data.csv" in examined.files
+
+
+def test_of_two_notebooks_a_damaged_one_in_a_folder_is_not_lost(look_at_two: Callable) -> None:
+    with pytest.raises(Unfit, match=r"more\.ipynb is not JSON"):
+        look_at_two({f"ps/{NAME}": "set", "ps/more.ipynb": "{"})
+
+
+def test_another_answer_beside_one_of_two_notebooks_is_said(look_at_two: Callable) -> None:
+    handed_in = {NAME: "set", "ps/more.ipynb": "more", f"ps/{NAME}": "another"}
+    (ps_more, said) = look_at_two(handed_in)[0].repairs
+    assert ps_more == "Renamed 'ps/more.ipynb' to more.ipynb."
+    assert said == f"'ps/{NAME}' was handed in too and has other answers; {NAME} counts."
+
+
 def test_another_notebook_with_other_answers_is_said(
     ada: Path, look: Callable, empty_course: Path
 ) -> None:
@@ -562,7 +674,6 @@ def test_what_a_zip_may_hold_is_bounded(
     for entries, compression in (
         ({NAME: raw, "../evil": b""}, zipfile.ZIP_STORED),
         ({NAME: raw, "/etc/evil": b""}, zipfile.ZIP_STORED),
-        ({NAME: raw, "a\\b": b""}, zipfile.ZIP_STORED),
         ({NAME: raw}, zipfile.ZIP_LZMA),
         ({NAME: raw, **many}, zipfile.ZIP_STORED),
         ({NAME: bytes(2**20 + 1)}, zipfile.ZIP_DEFLATED),
@@ -570,6 +681,86 @@ def test_what_a_zip_may_hold_is_bounded(
         zip_of(ada, entries, compression=compression)
         with pytest.raises(Unfit, match=f"There is no {NAME}; there is timestamp.txt, work.ZIP."):
             look()
+
+
+ORDINARY = (
+    "Screenshot 2027-01-30 at 10.15.00\u202fAM.png",  # as macOS names it
+    "می\u200cخواهم.png",
+    "👩\u200d💻.png",
+    "\U0001fa77.png",  # newer than this Python's tables
+    "צילום מסך\u200f.png",
+    "no\xa0break.csv",
+)
+ODD = ("a\\b.csv", "two\nlines.csv", "\u202egnp.csv", "\u2066gnp.csv", "a\u2028b.csv", "\uf022.csv")
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_names_that_systems_and_languages_write_are_kept_and_others_left_out_by_name(
+    ada: Path, look: Callable, zipped: bool
+) -> None:
+    for name in (*ORDINARY, *ODD):
+        (ada / name).write_bytes(b"1")
+    if zipped:
+        names = (NAME, *ORDINARY, *ODD)
+        zip_of(ada, {f"ps/{name}": (ada / name).read_bytes() for name in names})
+        for name in (*ORDINARY, *ODD):
+            (ada / name).unlink()
+    examined, notebook = look()
+    assert cell(notebook, "why").source == "It adds."
+    assert sorted(examined.files) == sorted([*ORDINARY, "timestamp.txt"])
+    folder = "ps/" if zipped else ""
+    said = [each for each in examined.repairs if each.startswith("Left out")]
+    assert sorted(said) == sorted(
+        f"Left out {folder + name!r}: it has a name that some systems read as another."
+        for name in ODD
+    )
+    assert all(map(str.isprintable, said))
+
+
+def test_what_no_disk_holds_is_left_out_of_a_zip_by_name(ada: Path, look: Callable) -> None:
+    raw = (ada / NAME).read_bytes()
+    long, deep = "图" * 100 + ".png", "a/" * 1000 + "b.csv"
+    beside = dict.fromkeys(("data", "data/x.csv", f"{NAME}/x.csv", "y.csv", long, deep), b"1")
+    zip_of(ada, {NAME: raw, **beside})
+    examined, notebook = look()
+    assert cell(notebook, "why").source == "It adds."
+    assert sorted(examined.files) == ["data/x.csv", "timestamp.txt", "y.csv"]
+    assert sorted(examined.repairs) == [
+        f"Left out {deep[:300]!r}: folders are nested deeper than 12.",
+        "Left out 'data': a folder has this name too.",
+        f"Left out '{NAME}/x.csv': no folder can be called {NAME}.",
+        f"Left out {long!r}: a part of its name has more than 255 bytes.",
+        "Unpacked 'work.ZIP'.",
+    ]
+
+
+def test_a_notebook_that_is_left_out_of_a_zip_is_said(
+    ada: Path, look: Callable, empty_course: Path
+) -> None:
+    zip_of(ada, {f"ps\\{NAME}": (ada / NAME).read_bytes(), "a\\b.csv": b"1"})
+    with pytest.raises(Unfit, match=r"work.ZIP \(which holds a.b.csv, ps.set.ipynb\)"):
+        look()
+    shutil.copy(empty_course / "release" / ASSIGNMENT / NAME, ada / NAME)
+    examined, _ = look()
+    assert examined.repairs == [
+        f"Left out 'ps\\\\{NAME}': it has a name that some systems read as another."
+    ]
+
+
+def test_a_file_and_a_folder_of_one_name_cannot_come_from_two_places(
+    ada: Path, look: Callable
+) -> None:
+    (ada / "ps").mkdir()
+    (ada / NAME).rename(ada / "ps" / NAME)
+    (ada / "ps" / "data").touch()
+    (ada / "data").mkdir()
+    (ada / "data" / "x.csv").touch()
+    examined, _ = look()
+    assert sorted(examined.files) == ["data/x.csv", "timestamp.txt"]
+    assert examined.repairs == [
+        f"Renamed 'ps/{NAME}' to {NAME}.",
+        "Left out 'data': a folder has this name too.",
+    ]
 
 
 def test_a_damaged_zip_is_set_aside(ada: Path, look: Callable) -> None:

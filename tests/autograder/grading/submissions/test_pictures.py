@@ -178,6 +178,20 @@ def test_pictures_of_the_sets_own_text_and_of_comments_cost_nobody_a_page(
         assert ("gone" in soup.get_text()) == (student == "ada")  # in her comment
 
 
+def test_a_picture_of_an_answer_below_the_question_is_seen_once(
+    course: Path, canned_grades: Callable
+) -> None:
+    """The question's cell is put back, and a copy of it is marked."""
+    path = course / "submitted" / "ada" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].source += "\n\nMy answer: ![](attachment:image.png)"
+    notebook.cells[0].attachments = {"image.png": {"image/png": text(PNG)}}
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    canned_grades(course)
+    deliver(Course(course), ASSIGNMENT, ["ada"], release=False)
+    assert seen(course, "ada") == ([PNG], [PNG], [])
+
+
 def test_an_answer_in_another_cell_is_said(course: Path, canned_grades: Callable) -> None:
     path = course / "submitted" / "bob" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
     notebook = nbformat.read(path, as_version=4)
