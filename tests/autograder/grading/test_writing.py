@@ -40,7 +40,7 @@ def test_what_was_there_stays(
     path = tmp_path / name
     write(tmp_path, "mine", Path())
     if name.endswith((".toml", ".json", ".csv")):
-        path.write_text('exchange = "here"\n')
+        path.write_text('{"theme": "ours"}\n' if name.endswith(".json") else 'exchange = "here"\n')
     path.chmod(0o640)
     before = {each: each.read_text() for each in tmp_path.iterdir() if each.is_file()}
     request.getfixturevalue("full")
