@@ -349,7 +349,7 @@ def telling_row(data: Rows, at_most: int = 64) -> int:
 
     It has at least two tokens: one alone does not tell whether a model sees later ones. It is the
     first with padding on the left, among the first ``at_most`` rows; else the first of all; else,
-    if none has two tokens, row 0.
+    if none has two tokens, row 0. A row before these that cannot be read is the one, too.
     """
     found = None
     for i in range(len(data)):
@@ -358,6 +358,8 @@ def telling_row(data: Rows, at_most: int = 64) -> int:
         try:
             batch = batch_of(data, [i], labels=False)
         except ValueError:  # raised again, with the number of the row, when the row is needed
+            if found is None:
+                return i
             continue
         there = batch.get("attention_mask", torch.ones_like(batch["input_ids"]))
         if int(there.sum()) < 2:

@@ -21,7 +21,7 @@ from kdlab.topk import TopK
 
 HALF = (torch.bfloat16, torch.float16)
 
-RULED_OUT = -3e4
+RULED_OUT = -9e3
 """A token with this logit or less has no probability, as with −inf; how much less says nothing."""
 
 SEES_BOTH_WAYS = re.compile("bert(?!-decoder)|electra|roformer|ernie$|big_bird|data2vec-text|xmod")

@@ -37,7 +37,6 @@ from kdlab.divergences import divergence_name
 from kdlab.files import named, writing
 from kdlab.fingerprints import tensors_sha256
 from kdlab.records import to_json, with_numbers
-from kdlab.schedules import LambdaSchedule
 
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 AT_MOST = 1024  # rows of a data set that are read for its fingerprint
@@ -255,12 +254,13 @@ def identity_of(
     teacher: Any,
     student: nn.Module,
     data: Rows,
+    watches: str | None,
 ) -> dict[str, Any]:
     """What must be the same for a run to go on from a checkpoint.
 
     Args:
         config: compared in all fields that change what is learned; ``eval_every`` is one of them if
-            the schedule watches the gap.
+            ``watches`` is "gap".
         objective: compared by its class and its attributes, except λ.
         schedule: its class and its options, as they were before the first step.
         teacher: compared by its class, and by its fingerprint if it has one.
@@ -268,6 +268,7 @@ def identity_of(
             weights that no checkpoint holds also by a sample of their values.
         data: compared by the number of rows, and by the values of up to 1,024 of them, evenly
             spread.
+        watches: what the schedule reacts to, as its ``watches`` says.
 
     Raises:
         ValueError: the schedule's state cannot be written as JSON.
@@ -281,7 +282,7 @@ def identity_of(
                 "holds; give it numbers and lists of them, or a state_dict and a load_state_dict"
             ) from None
     shown = {"device", "progress", "compile", "checkpoint_every"}
-    if not _watches_gap(schedule["name"]):
+    if watches != "gap":
         shown.add("eval_every")
     run = {name: value for name, value in asdict(config).items() if name not in shown}
     of_objective = {
@@ -302,14 +303,6 @@ def identity_of(
         "student": hashlib.sha256(json.dumps(weights).encode()).hexdigest()[:16],
         "data": _data_sha256(data),
     }
-
-
-def _watches_gap(name: str) -> bool:
-    """Whether a schedule's class, known by its name, reacts to evaluations."""
-    kinds: list[type[LambdaSchedule]] = [LambdaSchedule]
-    for kind in kinds:  # which grows: these are all classes that derive from it
-        kinds += kind.__subclasses__()
-    return any(kind.__name__ == name and kind.watches == "gap" for kind in kinds)
 
 
 def _described(value: Any) -> Any:

@@ -200,9 +200,9 @@ def as_name(name: str | os.PathLike[str]) -> str:
     >>> as_name("hf:owner/name")
     'hf:owner/name'
     """
-    if isinstance(name, str) and name.startswith("hf:"):
-        return name  # a path of Windows would have \\ for /
-    return str(as_path(name, "name"))
+    as_path(name, "name")  # refuses what is none
+    # A Path would make pydocs of ./pydocs, and on Windows hf:owner\\name of hf:owner/name.
+    return os.path.expanduser(os.fsdecode(name))
 
 
 def hugging_face(name: str) -> tuple[str, Any]:
@@ -235,7 +235,8 @@ def hugging_face(name: str) -> tuple[str, Any]:
             if ending and not ending[0].islower():
                 small = os.path.basename(place)[: -len(ending[0])] + ending[0].lower()
                 raise ValueError(
-                    f"its ending says the format only in small letters; rename it to {small}"
+                    "datasets knows the format by an ending in small letters only; rename it to "
+                    f"{small}"
                 )
             place, options["data_files"] = os.path.split(os.path.abspath(place))
         return slug(name), load_dataset(place, split=split or "train", **options)

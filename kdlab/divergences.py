@@ -17,8 +17,9 @@ against them.
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -318,7 +319,7 @@ def kernel_of(divergence: str | Divergence) -> Kernel:
             raise ValueError(f"bind only keywords to a divergence; got {function.args}")
         function, options = function.func, function.keywords | options
     options.pop("temperature", None)  # an objective always passes its own temperature
-    if not isinstance(function, Hashable) or function not in _KERNELS:
+    if not any(function is known for known in _KERNELS):  # it may not be hashable
         raise ValueError(
             f"{divergence_name(function)} has no closed-form gradient here; use CombinedObjective, "
             f"which takes any differentiable function, or one of: {', '.join(DIVERGENCES)}"
@@ -394,19 +395,20 @@ def resolve_divergence(divergence: str | Divergence) -> Divergence:
 
 
 def divergence_name(divergence: Divergence) -> str:
-    """A function's name and its options: those bound by ``partial``, or an object's attributes.
+    """A function's name and its options: those bound by ``partial``, or an object's own.
 
-    It is the same in every process, so an object's tensors and other objects are left out.
+    These are its numbers and texts under the names of its class's arguments: what it counts or
+    keeps is none of them. The name is the same in every process.
     """
     if isinstance(divergence, partial):
         name, options = divergence_name(divergence.func), divergence.keywords
     elif hasattr(divergence, "__name__"):
         return str(divergence.__name__)
     else:
-        plain = (bool, int, float, str)
+        made_with = inspect.signature(type(divergence)).parameters
         own = getattr(divergence, "__dict__", {})
-        name = type(divergence).__name__
-        options = {key: value for key, value in own.items() if type(value) in plain}
+        name, plain = type(divergence).__name__, (bool, int, float, str)
+        options = {key: own[key] for key in made_with if type(own.get(key)) in plain}
     told = ", ".join(f"{key}={value!r}" for key, value in options.items())
     return f"{name}({told})" if told or isinstance(divergence, partial) else name
 

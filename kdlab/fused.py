@@ -382,8 +382,9 @@ def _read_head(whose: str, hidden: Tensor, head: Head | None) -> tuple[Tensor, T
     if isinstance(head, nn.Linear) and type(head).forward is nn.Linear.forward:
         if has_hooks(head):
             raise ValueError(
-                f"{whose}_head has forward hooks, which may change its logits; take them off, or "
-                "use CombinedObjective on its logits"
+                f"{whose}_head has forward hooks, which may change its logits: use "
+                "CombinedObjective on these; or, if the hooks change nothing, give (head.weight, "
+                "head.bias) in place of the head"
             )
         weight, bias = head.weight, head.bias
     elif isinstance(head, Tensor):

@@ -168,7 +168,7 @@ def mean_curves(
         low, high = zip(
             *((x.mean - x.half_width, x.mean + x.half_width) for x in intervals), strict=True
         )
-        axes.plot(steps, [x.mean for x in intervals], label=_shown(name), **_line(i))
+        axes.plot(steps, [x.mean for x in intervals], label=name, **_line(i))
         axes.fill_between(steps, low, high, color=_line(i)["color"], alpha=0.15, linewidth=0)
     label = MEASURES.get(column, column)
     if beside is not None:
@@ -227,7 +227,7 @@ def measurements(
         label += f", minus that of {_shown(beside)}"
     axes.set(xlabel=label, title=title, ylim=(len(arms) - 0.5, -0.5))
     axes.locator_params(axis="x", nbins=6)  # long names of arms leave little room
-    axes.set_yticks(range(len(arms)), [_shown(name) for name in arms.values()])
+    axes.set_yticks(range(len(arms)), list(arms.values()))
     return _open(axes)
 
 

@@ -142,12 +142,14 @@ class Recipe:
             )
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype must be {', '.join(DTYPES)}, got {self.dtype!r}")
-        at_least_1 = ("lora", "new_tokens", "eval_blocks", "teacher_texts", "teacher_steps")
+        at_least_1 = ("lora", "new_tokens", "eval_blocks", "teacher_texts")
         for name in (*at_least_1, "vocab_size", "block_size"):
             value, least = getattr(self, name), 2 if name == "block_size" else 1
             if value is not None and value < least:
                 raise ValueError(f"{name} must be at least {least}, got {value}")
         if self.teacher in PRESETS:
+            if self.teacher_steps < 1:
+                raise ValueError(f"teacher_steps must be at least 1, got {self.teacher_steps}")
             least = 257 if self.data is None else 263  # the bytes and the special tokens
             if self.vocab_size is not None and self.vocab_size < least:
                 raise ValueError(

@@ -370,9 +370,11 @@ class RatioLambda(LambdaSchedule):
         if self.lm_mean == self.kd_mean == 0.0:
             return self.start
         wanted = self.share * self.lm_mean
-        if wanted > self.maximum * self.kd_mean:
+        if wanted == 0.0:
+            return 0.0
+        if wanted >= self.maximum * self.kd_mean:
             return self.maximum
-        return wanted / self.kd_mean if wanted else 0.0
+        return wanted / self.kd_mean
 
     def step(self, metric: Metric = None) -> None:
         super().step()

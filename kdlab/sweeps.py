@@ -141,8 +141,8 @@ class Sweep:
 
         Warns:
             UserWarning: a folder held a run of another specification, one that another function
-                ran or measured, by the function's module and name, or one of a text that has
-                changed since; that run is kept, under another name.
+                ran or measured, by the function's name, or one of a text that has changed
+                since; that run is kept, under another name.
         """
         if jobs < 1:
             raise ValueError(f"jobs must be at least 1, got {jobs}")
@@ -256,7 +256,9 @@ def _make_what_is_shared(specs: Iterable[Any], progress: bool) -> dict[Recipe, s
     """
     recipes = [spec for spec in specs if isinstance(spec, Recipe)]
     texts = {}
-    kinds = {(r.setting(), r.teacher_texts, r.prompt_tokens): r for r in recipes}
+    kinds = {
+        (r.setting(), r.teacher_texts, r.teacher_texts and r.prompt_tokens): r for r in recipes
+    }
     for recipe in kinds.values():
         ingredients = Ingredients.of(recipe, progress=progress)
         texts[recipe.setting()] = ingredients.text_sha256
@@ -314,7 +316,8 @@ def _merged(returned: list[Any], arm: str, seed: int, folder: Path) -> dict[str,
     """
     try:
         found, *measured = _plain(returned)
-        found = {**found, "final": {**found["final"]}}
+        found = {**found}
+        found["final"] = {**found.get("final", {})}
         for more in measured:
             found["final"] |= more
         to_json(found)
@@ -339,14 +342,13 @@ def _plain(value: Any) -> Any:
 
 
 def _name_of(function: Any) -> str | None:
-    """Where a function is defined; of a partial, its function; of another callable, its class."""
+    """The name of a function, within its module; of another callable, that of its class."""
     if function is None:
         return None
     while isinstance(function, partial):
         function = function.func
     named = function if hasattr(function, "__qualname__") else type(function)
-    module = "__main__" if named.__module__ == "__mp_main__" else named.__module__  # in a worker
-    return f"{module}.{named.__qualname__}"
+    return str(named.__qualname__)  # a module is called otherwise where it is run as a program
 
 
 def _distilled(recipe: Recipe, seed: int, folder: Path) -> dict[str, Any]:

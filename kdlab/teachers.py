@@ -406,5 +406,6 @@ def _check_same(path: Path, field: str, stored: str | None, found: str | None) -
     if stored is not None and found is not None and stored != found:
         raise ValueError(
             f"{path} was written for another {field}: its hash is {stored[:12]}…, that of the "
-            f"{field} given is {found[:12]}…; write it anew with write_topk_store"
+            f"{field} given is {found[:12]}…; give the {field} that it was written for (a model "
+            "in the same dtype, too), or write it anew with write_topk_store"
         )

@@ -247,7 +247,7 @@ class DistillationTrainer:
         if self.out is not None:
             at_start = self._schedule_at_start
             parts = self.config, self.objective, at_start, self.teacher, self.student, train
-            identity = identity_of(*parts)
+            identity = identity_of(*parts, self.schedule.watches)
             if resume:
                 with in_turn(self.student):
                     self._resume(self.out, student, optimizer, identity)

@@ -63,7 +63,7 @@ def entries(root: Path, assignment: str) -> list[Entry]:
     for kind in ("wheat", "chaff", "compound"):
         for path in sorted((root / "bank" / assignment / f"{kind}s").glob("*.py")):
             try:
-                answers, expected = parse(path.read_text(encoding="utf-8"))
+                answers, expected = parse(path.read_text(encoding="utf-8-sig"))
             except ValueError as error:
                 raise ValueError(f"{path}: {error}") from None
             if unknown := (answers.keys() | expected.keys()) - own.keys():

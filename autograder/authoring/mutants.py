@@ -10,7 +10,7 @@ from copy import deepcopy
 from typing import Any
 
 from autograder.judging.agreement import agrees
-from autograder.judging.evidence import decode_outcome
+from autograder.judging.evidence import Refused, decode_outcome
 from autograder.judging.rubric import Rubric
 from autograder.kernel.asking import observe
 from autograder.kernel.evidence import encode_outcome
@@ -124,7 +124,10 @@ def noticed(
     asked = question(check, cases)
     for case, expectation in zip(asked["cases"], rubric.expectations, strict=True):
         (outcome,) = observe(value, asked | {"cases": [case]})
-        outcome = decode_outcome(encode_outcome(outcome))
+        try:
+            outcome = decode_outcome(encode_outcome(outcome))
+        except Refused:  # such as a value that is nested too deep
+            return True
         if not agrees(outcome, expectation.outcome, expectation.tolerance):
             return True
     return False

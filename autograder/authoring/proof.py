@@ -369,14 +369,18 @@ def survivors(
 
 
 def _before(notebook: NotebookNode, task: str) -> list[str]:
-    """The source of all code cells before a task's answer but checks, with the solution in them."""
+    """The source of all code cells before a task's check, with the solution in them.
+
+    Checks are left out, and so is the task's own answer.
+    """
     own = solution(notebook)
     found = []
     for cell in notebook.cells:
         name = grade_id(cell)
-        if name == f"{task}{ANSWER}":
+        if name == task:
             break
-        if cell.cell_type == "code" and asked_for(cell) is None:
+        own_answer = name == f"{task}{ANSWER}"
+        if cell.cell_type == "code" and asked_for(cell) is None and not own_answer:
             text = own[name.removesuffix(ANSWER)] if name.endswith(ANSWER) else cell.source
             found.append(text.replace("from autograder.check import check", "check = None"))
     return found

@@ -202,7 +202,7 @@ def write(folder: Path, course: str, exchange: Path, for_all: bool = False) -> l
     made = [each for each in (page.parent, *page.parent.parents) if not each.exists()]
     page.parent.mkdir(parents=True, exist_ok=True)
     for each in made if for_all else ():
-        each.chmod(0o755)
+        each.chmod(each.stat().st_mode | 0o755)
     problems = []
     for name, text in files.items():
         path = folder / name

@@ -121,7 +121,7 @@ def _array(value: list) -> Any:
             waiting.extend(item)
         else:
             leaves.append(item)
-    kinds = {isinstance(leaf, bool) or np.asarray(leaf).dtype.kind == "b" for leaf in leaves}
+    kinds = {isinstance(leaf, bool) or getattr(leaf, "dtype", int) == np.bool_ for leaf in leaves}
     if len(kinds) > 1 or not all(
         isinstance(leaf, bool | int | float | np.ndarray | np.generic) for leaf in leaves
     ):

@@ -181,6 +181,7 @@ def _component(rubric: Rubric, seen: list[Seen], cases: int) -> tuple[str, list[
             shape=_axes(value[place]),
         )
         for each, value, end in zip(seen, values, ends, strict=True)
+        if end[place] < end[place + 1]
     ]
 
 

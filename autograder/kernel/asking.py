@@ -189,6 +189,7 @@ def observe_with(
         functions[name] = own[defined]
     before = {name: space[name] for name in functions if name in space}
     space.update(functions)
+    getattr(value, "cache_clear", bool)()  # of `lru_cache`, which has what the earlier ones gave
     try:
         return observe(value, question)
     finally:

@@ -32,6 +32,7 @@ def read_run(folder: str | Path, made_with: str) -> dict[str, Any]:
     losses = [(record["lm_loss"], record["kd_loss"]) for record in history.train]
     measured = [record["teacher_perplexity"] for record in history.eval]
     shown = [loss for pair in losses for loss in pair] + measured
+    shown += [record["perplexity"] for record in history.eval]
     if not all(value is not None and math.isfinite(value) for value in shown):
         raise ValueError(
             "the player shows LM, KD and the gap to the teacher, and the run in "

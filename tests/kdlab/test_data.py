@@ -126,6 +126,12 @@ def test_the_name_of_a_data_set_is_no_path(monkeypatch, load, module):
             load(name)
 
 
+def test_a_file_may_be_called_as_a_set_of_ours_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pydocs").write_text("\n\n".join(f"Owl {i} sees a mouse." for i in range(60)))
+    assert len(load_corpus("./pydocs").documents) == 60
+
+
 def test_an_at_in_a_path_begins_no_split(tmp_path):
     pytest.importorskip("datasets")
     folder = tmp_path / "ada@uni.edu"

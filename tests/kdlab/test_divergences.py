@@ -1,7 +1,7 @@
 """Divergences: closed forms, limits, a slow float64 reference, properties, edges, errors."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import pytest
@@ -494,13 +494,15 @@ def test_what_has_no_kernel_says_so():
         kernel_of(torch.nn.functional.mse_loss)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Mixed:
     """A divergence that is an object, and that Python cannot hash."""
 
     share: float = 0.5
+    weights: list = field(default_factory=list)
 
     def __call__(self, student_logits, teacher_logits, *, temperature=1.0):
+        vars(self)["calls"] = 1
         pair = student_logits, teacher_logits
         forward = forward_kl(*pair, temperature=temperature)
         return (1 - self.share) * forward + self.share * reverse_kl(*pair, temperature=temperature)
@@ -509,7 +511,9 @@ class Mixed:
 def test_a_divergence_may_be_an_object_with_options():
     with pytest.raises(ValueError, match=r"Mixed\(share=0.5\) has no closed-form gradient here"):
         kernel_of(Mixed())
-    assert divergence_name(Mixed(0.25)) == "Mixed(share=0.25)"  # a run with another is not resumed
+    mixed = Mixed(0.25)
+    mixed(torch.zeros(2), torch.zeros(2))
+    assert divergence_name(mixed) == "Mixed(share=0.25)"  # a run with another is not resumed
     with pytest.raises(ValueError, match="keywords"):
         kernel_of(partial(forward_kl, torch.zeros(3)))
     with pytest.raises(ValueError, match=r"beta.*1\.5"):

@@ -354,14 +354,10 @@ def test_a_record_of_before_functions_were_in_it_counts_as_before(tmp_path):
     assert SWEEP.results(tmp_path).runs == first.runs
 
 
-def test_functions_have_the_same_name_in_every_process():
-    def of(module):
-        function = lambda: None  # noqa: E731
-        function.__module__ = module
-        return sweeps._name_of(function)
-
-    assert of("__main__") == of("__mp_main__")  # as the main module is called in a worker
-    assert sweeps._name_of(partial(scored, 1)) == f"{__name__}.scored"
+def test_functions_have_the_same_name_wherever_they_are_run():
+    """A module is called otherwise where it is run as a program, or in a worker."""
+    assert sweeps._name_of(partial(scored, 1)) == sweeps._name_of(scored) == "scored"
+    assert sweeps._name_of(torch.Tensor.relu)  # which has no module
 
 
 SLEEPERS = """

@@ -170,7 +170,14 @@ def test_a_run_of_ones_own_can_be_played(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("loss", "teacher"), [("null", "2.0"), ("1.0", "null"), ('"NaN"', "2.0"), ("1.0", '"Infinity"')]
+    ("loss", "teacher"),
+    [
+        ("null", "2.0"),
+        ("1.0", "null"),
+        ('"NaN"', "2.0"),
+        ("1.0", '"Infinity"'),
+        ("1.0", '2.0, "perplexity": "Infinity"'),
+    ],
 )
 def test_a_run_that_the_player_cannot_show_is_told(tmp_path, loss, teacher):
     (tmp_path / "metrics.jsonl").write_text(

@@ -48,7 +48,7 @@ MAKERS = [
     HERE.parent / "marks" / "lateness.py",
     HERE.parent / "submissions" / "pictures.py",
     HERE.parents[1] / "judging" / "verdict.py",
-    *sorted((HERE / "templates").rglob("*.j2")),
+    *sorted((HERE / "templates" / "feedback").rglob("*.j2")),
 ]
 
 

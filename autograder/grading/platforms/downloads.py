@@ -224,16 +224,19 @@ def _litter(name: str) -> bool:
 def latest(files: list[File], needed: set[str]) -> tuple[list[File], list[str]]:
     """The last version of each of a student's files, needed ones first; and notes on them.
 
-    On Canvas, a picture's or a table's number may be its own, as in `fig-2.png`. It is taken for
-    Canvas's where a notebook or a zip was handed in again as often.
+    On Canvas, a picture's or a table's number may be its own, as in `fig-2.png`, or Canvas's, so
+    the file has both names. The one without takes another file's place only where a notebook or a
+    zip was handed in again as often.
     """
+    handed_in, there = len(files), {file.path for file in files}
     often = {file.attempt for file in files} - {0}
-    files = [_again(file, often, needed) if file.lms == "canvas" else file for file in files]
+    plain = [_again(file, needed) for file in files if file.lms == "canvas" and not file.attempt]
+    files = [*files, *(each for each in plain if each.path not in there or each.attempt in often)]
     chosen: dict[str, File] = {}
     for file in sorted(files, key=lambda file: (file.attempt, file.when, file.prefix)):
         chosen[file.path] = file
     notes = []
-    again = len(files) - len(chosen)
+    again = handed_in - len({id(file.source) for file in chosen.values()})
     if again:
         notes.append(f"{again} older {'version' if again == 1 else 'versions'} left out.")
     if not any(is_notebook(name) or is_zip(name) for name in chosen):
@@ -242,10 +245,10 @@ def latest(files: list[File], needed: set[str]) -> tuple[list[File], list[str]]:
     return first, notes
 
 
-def _again(file: File, often: set[int], needed: set[str]) -> File:
-    """A file without Canvas's number in its name, if the number is one of `often`."""
+def _again(file: File, needed: set[str]) -> File:
+    """A file under its name without what may be Canvas's number."""
     own, times = _own(file.path, needed)
-    return replace(file, path=own, attempt=times) if not file.attempt and times in often else file
+    return replace(file, path=own, attempt=times)
 
 
 def known_of(root: Path, assignment: str) -> dict[str, list[str]]:

@@ -38,13 +38,16 @@ class Roster:
         self.numbers: dict[str, str] = {}
         self.users: dict[str, set[str]] = {}  # by name, the numbers that belong to nobody yet
         with course.gradebook() as gradebook:
-            for student in gradebook.students:
+            # Who has left comes last, and takes nothing from who is there.
+            for student in sorted(gradebook.students, key=lambda each: each.id in course.left):
                 if student.lms_user_id:
                     user = self.numbers[student.id] = str(student.lms_user_id)
-                    self.by_lms[user] = None if user in self.by_lms else student.id
+                    if user not in self.by_lms or student.id not in course.left:
+                        self.by_lms[user] = None if user in self.by_lms else student.id
                 if student.email:
                     mail = student.email.lower()
-                    self.by_mail[mail] = None if mail in self.by_mail else student.id
+                    if mail not in self.by_mail or student.id not in course.left:
+                        self.by_mail[mail] = None if mail in self.by_mail else student.id
                 first, last = student.first_name or "", student.last_name or ""
                 names = {plain(first + last), plain(last + first)} - {""}
                 self.names[student.id] = names

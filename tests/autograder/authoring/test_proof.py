@@ -378,7 +378,7 @@ def test_what_students_see_may_be_an_observation_that_two_mistakes_share(course:
     assert [note.split()[1] for note in found.notes] == ["doubled", "by_their_number"]
 
 
-def test_a_mutant_is_run_with_all_cells_before_the_answer(course: Path) -> None:
+def test_a_mutant_is_run_with_all_cells_before_the_check(course: Path) -> None:
     """Whatever their ids are, and although one of them raises."""
     path = course / "source" / NAME / f"{NAME}.ipynb"
     notebook = nbformat.read(path, as_version=4)

@@ -277,3 +277,6 @@ def test_of_an_empty_result_nothing_is_said() -> None:
     came = (x * 1.00001**x for x in right[1:])
     assert told(rubric(right, facts), right[0], *came)[0] == "observed_near"
     assert told(rubric((right[0],) * 3), *[np.array([1.0])] * 3) == (None, "")
+    pairs = tuple([x, x.size + 1.0] for x in right)
+    of = rubric(pairs, ({}, {}, {}), names=("values", "size"))
+    assert told(of, *([x + 1.5, n] for x, n in pairs))[0]

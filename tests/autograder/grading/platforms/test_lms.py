@@ -501,7 +501,20 @@ def test_on_canvas_only_what_was_handed_in_again_loses_its_number(root: Path) ->
         for name, last in zip(first, again if again[0] in names else first, strict=False):
             assert last in (folder / name).read_text()
         assert (folder / "more-3.csv").exists() == (again[0] in names)
-    assert not (folder / "fig-1-1.png").exists()
+
+
+@pytest.mark.parametrize("name", ["set-2.ipynb", "set.ipynb"])
+def test_on_canvas_a_file_whose_number_may_be_its_own_has_both_names(root: Path, name: str) -> None:
+    """A picture that was added at the second time, or whose notebook was renamed in between."""
+    files = {
+        f"lovelaceada_4711_9001_{name}": notebook(root, RIGHT),
+        "lovelaceada_4711_9002_fig-1.png": b"1",
+    }
+    result = take(zipped(root, files))
+    assert "older" not in result.output
+    folder = root / "submitted" / "ada" / ASSIGNMENT
+    for own in ("fig.png", "fig-1.png"):
+        assert (folder / own).read_bytes() == b"1"
 
 
 def test_a_needed_notebooks_own_number_stays() -> None:
