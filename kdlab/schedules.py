@@ -40,7 +40,7 @@ class LambdaSchedule:
     """
 
     watches: str | None = None
-    """What :meth:`step` needs as its ``metric``: ``"gap"``, ``"losses"``, or None for nothing."""
+    """What :meth:`step` needs as its ``metric``, ``"gap"`` or ``"losses"``; None for nothing."""
 
     def __init__(self) -> None:
         self.step_count = 0
