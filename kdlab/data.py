@@ -30,7 +30,7 @@ from torch.utils.data import Dataset
 
 from kdlab.arguments import check_whole, checked
 from kdlab.batches import rows_of_table
-from kdlab.files import as_path, cache_dir, slug, whole_or_not_at_all
+from kdlab.files import as_path, cache_dir, parted, slug, whole_or_not_at_all
 from kdlab.tokens import Unknown, encoded, tokenizer_sha256, whole_texts
 
 __all__ = ["Corpus", "PackedDataset", "load_corpus", "train_tokenizer"]
@@ -218,8 +218,7 @@ def hugging_face(name: str) -> tuple[str, Any]:
         raise ValueError("Hugging Face data sets need datasets: pip install 'kdlab[hf]'") from None
     split = ""
     if not os.path.exists(os.path.expanduser(name)):
-        parted = re.fullmatch(r"(.*)@([^@/\\]*)", name)
-        name, split = parted.groups() if parted else (name, "")
+        name, split = parted(name)
     if not name.strip("/"):
         raise ValueError("hf: needs the name of a data set after it, or the path of a file")
     try:

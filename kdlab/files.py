@@ -124,6 +124,16 @@ def named(path: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
+def parted(name: str) -> tuple[str, str]:
+    """A data set's name at the hub, or its path, and the split after the last ``@``, if any.
+
+    >>> parted("me@home/owls.jsonl@train"), parted("me@home/owls.jsonl")
+    (('me@home/owls.jsonl', 'train'), ('me@home/owls.jsonl', ''))
+    """
+    found = re.fullmatch(r"(.*)@([^@/\\]*)", name)
+    return (found[1], found[2]) if found else (name, "")
+
+
 @contextmanager
 def whole_or_not_at_all(path: Path) -> Iterator[Path]:
     """A temporary file to write to; it is renamed to ``path`` only when all is written.

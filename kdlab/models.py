@@ -294,14 +294,14 @@ def logits_of(model: nn.Module, input_ids: Tensor, **inputs: Any) -> Tensor:
             f"{type(model).__name__} returned {type(output).__name__}; it must return logits "
             "[B, T, V] or an object with .logits"
         )
+    if logits.dim() == 3 and logits.shape[:2] != input_ids.shape:
+        # PEFT's virtual tokens come before the text, with logits of their own.
+        logits = logits[:, _virtual_tokens(model) :]
     if logits.dim() != 3 or logits.shape[:2] != input_ids.shape:
-        virtual = _virtual_tokens(model)  # PEFT's come before the text, with logits of their own
-        logits = logits[:, virtual:] if logits.dim() == 3 else logits
-        if logits.dim() != 3 or logits.shape[:2] != input_ids.shape:
-            raise ValueError(
-                f"{type(model).__name__} returned logits {list(logits.shape)} for tokens "
-                f"{list(input_ids.shape)}; they must be [B, T, V], one for each token"
-            )
+        raise ValueError(
+            f"{type(model).__name__} returned logits {list(logits.shape)} for tokens "
+            f"{list(input_ids.shape)}; they must be [B, T, V], one for each token"
+        )
     return logits
 
 

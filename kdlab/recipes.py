@@ -13,6 +13,7 @@ from typing import Any
 
 from kdlab.arguments import checked
 from kdlab.config import TrainConfig
+from kdlab.files import parted
 from kdlab.models import PRESETS, TinyGPTConfig
 from kdlab.objective import CombinedObjective
 from kdlab.records import read_record
@@ -263,8 +264,7 @@ class Recipe:
 def places_of(name: str) -> list[str]:
     """The paths that a recipe's name may be: without ``hf:``, also without an ``@`` and a split."""
     place = name.removeprefix("hf:")
-    parted = re.fullmatch(r"(.*)@[^@/\\]*", place)
-    return [place] if place == name else [place, parted[1] if parted else place]
+    return [place] if place == name else [place, parted(place)[0]]
 
 
 def _as_folder(name: str) -> str:

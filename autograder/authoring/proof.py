@@ -354,7 +354,7 @@ def survivors(
     asks = asked_for(cells[check.name]) if check.name in cells else None
     if asks is None:
         return 0, []  # `_notebook` reports this
-    before = _before(notebook, check.name)
+    before = _before(notebook, own, check.name)
     cases = check.cases(generator(0, check))
     rubric = check.rubric(cases)
     if noticed(check, cases, rubric, before, asks[1], own[check.name]):
@@ -368,12 +368,11 @@ def survivors(
     return len(tried), missed
 
 
-def _before(notebook: NotebookNode, task: str) -> list[str]:
-    """The source of all code cells before a task's check, with the solution in them.
+def _before(notebook: NotebookNode, own: dict[str, str], task: str) -> list[str]:
+    """The source of all code cells before a task's check, with the solution `own` in them.
 
     Checks are left out, and so is the task's own answer.
     """
-    own = solution(notebook)
     found = []
     for cell in notebook.cells:
         name = grade_id(cell)
