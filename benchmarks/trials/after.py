@@ -7,7 +7,7 @@ TRIALS = [
         "after/lambda-in-motion",
         """The teacher with counts of ten times as much text has perplexity {}. The linear fall, at
         {}, and the plateau rule, also at {}, still have the lowest mean LM losses. But λ = 4 now
-        ends at {}, so the linear fall's lead over it is {} ± {} and no longer {}. The exponential
+        ends at {}, only {} ± {} above the linear fall, and no longer {} above it. The exponential
         fall was ahead of λ = 4 in the mean, and is now {} ± {} behind it:""",
         """
 import math
@@ -38,8 +38,8 @@ found = [
     Trial(
         "after/lambda-in-motion",
         """With patience 1, λ falls later, and in three of five seeds not at all within 200
-        steps. The LM loss ends {} ± {} above that with patience 0. - The fall that ends at step
-        120 ends {} ± {} above the fall that ends at step 200:""",
+        steps. The LM loss ends {} ± {} above that with patience 0. - If λ reaches 0 at step 120
+        instead of step 200, the LM loss ends {} ± {} higher:""",
         """
 from dataclasses import replace
 from benchmarks.experiments import lambda_in_motion

@@ -46,7 +46,7 @@ ELSEWHERE = {
     },
     "field/how-much-it-pays": {
         "labels alone end 0.36 nats": "test_part6.py",
-        "that curve is 0.3 nats below": "test_part6.py",
+        "it is 0.3 nats below": "test_part6.py",
         "In 2.1, with 2,900 bytes": "a page",
         "4.1, 4.2 and 2.1": "pages",
         "begin near 5.5": "test_part6.py",
