@@ -143,3 +143,21 @@ def test_a_cache_that_cannot_be_written_to_is_noticed_first(folder):
             done.stdout
         )
         assert not (folder / ".venv").exists()
+
+
+def test_constraints_are_kept_where_the_new_ones_cannot_be_listed(folder):
+    program(
+        folder / "python9",
+        """[ "$2" = venv ] && mkdir -p "$3/bin" && cp "$0" "$3/bin/python"
+        [ "$3" = freeze ] || exit 0
+        printf 'torch==9.0+cpu\\ntriton==9\\n'; [ ! -e broken ]""",
+    )
+    (folder / "broken").touch()
+    before = (folder / "constraints.txt").read_text()
+    assert make(folder, "constraints", "PYTHON=./python9").returncode == 2
+    assert (folder / "constraints.txt").read_text() == before
+    (folder / "broken").unlink()
+    done = make(folder, "constraints", "PYTHON=./python9")
+    assert done.returncode == 0, done.stdout
+    assert (folder / "constraints.txt").read_text() == "torch==9.0\n"
+    assert not (folder / ".venv.constraints").exists()

@@ -13,6 +13,7 @@ colours nor its font. Its function's documentation is the alternative text.
 import html
 import inspect
 
+import drawing_pieces
 import drawings
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -29,7 +30,8 @@ class Diagram(SphinxDirective):
         name = self.arguments[0]
         if name not in drawings.DRAWINGS:
             raise self.error(f"unknown diagram {name!r}; known: {', '.join(drawings.DRAWINGS)}")
-        self.env.note_dependency(inspect.getsourcefile(drawings.DRAWINGS[name]))
+        for source in (inspect.getsourcefile(drawings.DRAWINGS[name]), drawing_pieces.__file__):
+            self.env.note_dependency(source)
         figure = nodes.figure(classes=["diagram"])
         figure += nodes.raw("", inline(name), format="html")
         parsed = nodes.Element()

@@ -1,12 +1,14 @@
 """Keep what a page shows true: executed, with these versions, from these sources.
 
-Three things that Jupyter Book leaves to luck:
+Four things that Jupyter Book leaves to luck:
 
 - outputs are cached by the page's code alone; here the cache is thrown away, and every page read
   again, when a version named in the configuration, the library's code or a file of results changes;
   comments and docstrings may change without;
 - a page that should have been executed and was not fails the build, warnings as errors or not;
-- each page says at its end when, for how long and with which versions it was executed.
+- each page says at its end when, for how long and with which versions it was executed;
+- after a build that failed with warnings, the next one reads every page again, because Sphinx tells
+  nothing twice of a page that has not changed.
 
 Configuration:
     book_execution_sources: patterns of files, code or not, relative to the book's root.
@@ -24,7 +26,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from sphinx.application import Sphinx
+from jupyter_cache import get_cache
+from sphinx.application import ENV_PICKLE_FILENAME, Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 
@@ -120,12 +123,22 @@ def require_execution(app: Sphinx, env: BuildEnvironment) -> None:
         raise ExtensionError("Pages that were not executed:\n" + "\n".join(failed))
 
 
+def day(app: Sphinx, mtime: float) -> datetime:
+    """When a page was executed, in UTC, whichever way MyST-NB has noted it.
+
+    The cache's times are in UTC and do not say so; MyST-NB takes them for local ones.
+    """
+    cached = get_cache(app.env.mystnb_config.execution_cache_path).list_cache_records()
+    mistaken = mtime in {record.created.timestamp() for record in cached}
+    return datetime.fromtimestamp(mtime, None if mistaken else UTC)
+
+
 def say_when(app: Sphinx, page: str, template: str, context: dict, doctree) -> None:
     """Append to an executed page when, for how long and with what it was executed."""
     record = getattr(app.env, "nb_metadata", {}).get(page, {}).get("exec_data")
     if record is None:
         return
-    when = datetime.fromtimestamp(record["mtime"], UTC)
+    when = day(app, record["mtime"])
     used = ", ".join(f"{name} {number}" for name, number in versions(app).items())
     text = (
         f"The code on this page ran on {when.day} {when:%B %Y} in {record['runtime']:.0f} s, "
@@ -140,6 +153,12 @@ def say_when(app: Sphinx, page: str, template: str, context: dict, doctree) -> N
     context["body"] += f'<p class="book-executed">{html.escape(text)}</p>\n'
 
 
+def forget_warned(app: Sphinx, failure: Exception | None) -> None:
+    """Remove the environment of a build that its warnings fail, as Sphinx does where one raises."""
+    if app.keep_going and app._warncount:
+        Path(app.doctreedir, ENV_PICKLE_FILENAME).unlink(missing_ok=True)
+
+
 def setup(app: Sphinx) -> dict:
     app.add_config_value("book_execution_sources", [], "env", list)
     app.add_config_value("book_execution_versions", [], "env", list)
@@ -149,4 +168,5 @@ def setup(app: Sphinx) -> dict:
     app.connect("env-get-outdated", outdated_pages)
     app.connect("env-check-consistency", require_execution)
     app.connect("html-page-context", say_when)
+    app.connect("build-finished", forget_warned, priority=999)  # after all that may warn
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

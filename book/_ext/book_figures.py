@@ -22,13 +22,15 @@ OURS = {"#000000": "currentColor", "#ffffff": "var(--pst-color-background, #fff)
 HEAD = re.compile(
     r'<svg\b[^>]*?\bviewBox="(?P<box>[^"]*?(?P<width>[\d.]+) [\d.]+)"[^>]*>', re.DOTALL
 )
+IN_TAG = r"(?=[^<>]*>)"  # and not in the words that a figure shows
 # The style of its own would hold for all drawings of the page; book.css has it. Words are turned by
 # nothing, which need not be said.
 LEFT_OUT = re.compile(
-    r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->|\s*font-family: [^;\"]*;?"
+    rf"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->|\s*font-family: [^;\"]*;?{IN_TAG}"
     r'| transform="rotate\(-?0 [^)]*\)"',
     re.DOTALL,
 )
+COLOUR = re.compile(rf"#[0-9a-f]{{6}}\b{IN_TAG}")
 PATH = re.compile(r'(?<= d=")[^"]*')
 COMMAND = re.compile(r" ?([A-Za-z]) ?")  # of a path; spaces around it say nothing
 PLACE = re.compile(r'(?<= )([xy]="-?\d+\.\d\d)\d+')
@@ -36,7 +38,7 @@ TEXT = re.compile(r"<text\b[^>]*>")
 SAID = re.compile(r"(<text\b[^>]*>)([^<]+)")
 WORDS = re.compile(r"(?<=fill: )var\(--figure-(\w+), #\w+\)")
 NAME = re.compile(r' id="([^"]*)"')
-NAMED = re.compile(r'(?<=[ "])id="|(?<=url\()#|(?<=href=")#')
+NAMED = re.compile(rf'(?<=[ "])id="|(?<=url\()#{IN_TAG}|(?<=href=")#')
 
 
 def draw_svg(app: Sphinx) -> None:
@@ -57,9 +59,9 @@ def inline(svg: str, alt: str, prefix: str) -> str:
         prefix: what sets its names apart from those of the page's other drawings.
     """
     svg = LEFT_OUT.sub("", svg[svg.index("<svg") :])
-    svg = re.sub(r"#[0-9a-f]{6}\b", lambda found: colour(found[0]), svg)
+    svg = COLOUR.sub(lambda found: colour(found[0]), svg)
     svg = TEXT.sub(lambda text: WORDS.sub(r"var(--figure-text-\1, \g<0>)", text[0]), svg)
-    svg = SAID.sub(lambda text: text[1] + smartyPants(text[2]), svg)
+    svg = SAID.sub(lambda text: text[1] + smartyPants(text[2], "q"), svg)
     svg = NAMED.sub(lambda mark: mark[0] + prefix, svg)
     svg = PATH.sub(
         lambda path: COMMAND.sub(r"\1", re.sub(r"(\.\d)\d+", r"\1", path[0].replace("\n", ""))), svg

@@ -20,8 +20,9 @@ text, and they are what is translated here.
 import ast
 import html
 import json
+import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,7 +38,11 @@ OPTION = re.compile(r"^:(?P<name>[\w-]+):[ ]*(?P<value>.*)$")
 ROLE = re.compile(r"\{(?P<role>[\w:]+)\}`(?P<text>[^`]+)`")
 LABELLED = re.compile(r"^\$\$[ ]*\((?P<label>[\w-]+)\)[ ]*$", re.MULTILINE)
 TARGET = re.compile(r"^\([\w-]+\)=\n", re.MULTILINE)
+TO_PAGE = re.compile(r"\]\((?P<page>[\w./-]+)\.md(?P<place>#[\w-]+)?\)")
+TO_LABEL = re.compile(r"\[(?P<text>[^\]\[]+)\]\((?P<label>[\w-]+)\)")
 GLUED = re.compile(r"\{glue:text\}`(?P<key>\w+)(?::(?P<format>[^`]+))?`")
+SAID = re.compile(r"\n:\s+")
+ARROW = re.compile(r"\s*=>\s*")
 MARK = re.compile(r"^(?:\([x ]\)|\[[x ]\])[ ]+")
 
 
@@ -78,16 +83,31 @@ def say(role: re.Match) -> str:
 
 
 def plain_markdown(text: str) -> str:
-    """MyST without directives as Markdown: equations numbered by name, links to notebooks."""
+    """MyST without directives as Markdown: equations numbered by name."""
     text = TARGET.sub("", text)
     text = LABELLED.sub(r"\\tag{\g<label>}\n$$", text)
-    text = ROLE.sub(say, text)
-    return re.sub(r"\]\(([\w./-]+)\.md(#[\w-]+)?\)", r"](\1.ipynb\2)", text)
+    return ROLE.sub(say, text)
+
+
+def with_links(text: str, page: str, pages: Container[str], labels: Container[str]) -> str:
+    """A page's Markdown whose links lead somewhere from its notebook.
+
+    Links to pages that have a notebook lead to it, and those to others to their text, which lies
+    beside it in a clone. A link to a label of MyST's is its words.
+    """
+
+    def lead(link: re.Match) -> str:
+        other = posixpath.normpath(posixpath.join(posixpath.dirname(page), link["page"]))
+        ending = "ipynb" if other in pages else "md"
+        return f"]({link['page']}.{ending}{link['place'] or ''})"
+
+    text = TO_PAGE.sub(lead, text)
+    return TO_LABEL.sub(lambda link: link["text"] if link["label"] in labels else link[0], text)
 
 
 def marked(term: str) -> str:
     """A choice, or a number, with a sign for right or wrong where the page has its own marks."""
-    if number := re.fullmatch(r"([=!]) (\S+) ± \S+", term):
+    if number := re.fullmatch(r"([=!])\s*(\S+)\s*±\s*\S+", term):
         return f"{'✓' if number[1] == '=' else '✗'} {number[2]}"
     choice = MARK.match(term)
     return f"{'✓' if 'x' in choice[0] else '✗'} {term[choice.end() :]}" if choice else term
@@ -96,13 +116,13 @@ def marked(term: str) -> str:
 def question(kind: str, body: str) -> str:
     """A question's prompt and choices; what we say to each is folded away."""
     parts = re.split(r"\n\s*\n", body)
-    pairs = [part.split("\n: ", 1) for part in parts if "\n: " in part]
-    prompt = "\n\n".join(part for part in parts if "\n: " not in part)
+    pairs = [SAID.split(part, maxsplit=1) for part in parts if SAID.search(part)]
+    prompt = "\n\n".join(part for part in parts if not SAID.search(part))
     terms = [MARK.sub("", term) for term, _ in pairs]
     if kind == "numeric":
         choices = []
     elif kind == "matching":
-        lefts, rights = zip(*(term.split(" => ") for term in terms), strict=True)
+        lefts, rights = zip(*(ARROW.split(term, maxsplit=1) for term in terms), strict=True)
         choices = [*lefts, "with: " + "; ".join(sorted(rights))]
     else:
         choices = sorted(terms) if kind == "ordering" else terms
@@ -226,15 +246,26 @@ def in_colab(repository: str, page: str) -> str:
     return f"https://colab.research.google.com/github/{found[1]}/blob/notebooks/{page}.ipynb"
 
 
+def executed(app: Sphinx, page: str) -> Path | None:
+    """The notebook that MyST-NB has executed a page as, if it has code."""
+    path = Path(app.outdir).parent / "jupyter_execute" / f"{page}.ipynb"
+    return path if page in app.env.nb_metadata and path.exists() else None
+
+
 def offer(app: Sphinx, page: str, template: str, context: dict, doctree) -> None:
     """Write the page's notebook, and say on the page where it is."""
-    executed = Path(app.outdir).parent / "jupyter_execute" / f"{page}.ipynb"
-    if doctree is None or page not in app.env.nb_metadata or not executed.exists():
+    source = executed(app, page)
+    if doctree is None or source is None:
         return
     target = Path(app.outdir) / "_sources" / f"{page}.ipynb"
     target.parent.mkdir(parents=True, exist_ok=True)
     cache = get_cache(app.env.mystnb_config.execution_cache_path)
-    notebook = plain_notebook(executed, cache)
+    notebook = plain_notebook(source, cache)
+    pages = {other for other in app.env.found_docs if executed(app, other)}
+    labels = app.env.get_domain("std").anonlabels
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = with_links(cell.source, page, pages, labels)
     repository = app.config.book_repository.rstrip("/")
     if repository:
         notebook.cells.insert(0, new_code_cell(fetch(repository, page), id="fetch"))

@@ -40,8 +40,11 @@ STORAGE = """\
       }});
     }
 """
+# What is put right holds nothing that is wrong: a page that is not written anew is mended again.
 MENDED = {
-    '<script data-cfasync="false">\n': f'<script data-cfasync="false">\n{STORAGE}',
+    '<script data-cfasync="false">\n    document': (
+        f'<script data-cfasync="false">\n{STORAGE}    document'
+    ),
     # The side bar is a landmark, and the arrows that open its parts have a name.
     '<div id="pst-primary-sidebar" class': (
         '<div id="pst-primary-sidebar" role="complementary" aria-label="Course" class'
@@ -183,9 +186,10 @@ def cut_styles(static: Path, names: set[str]) -> None:
         return f"{kept}{{{rule[2]}}}" if kept else ""
 
     for sheet in static.rglob("*.css"):
-        parts = COMMENT.split(sheet.read_text(encoding="utf8"))
+        text = sheet.read_text(encoding="utf8")
+        text = COMMENT.sub(lambda said: said[0] if LICENCE.search(said[0]) else "", text)
+        parts = COMMENT.split(text)
         parts[::2] = [EMPTY_BLOCK.sub("", RULE.sub(keep, part)) for part in parts[::2]]
-        parts[1::2] = [part if LICENCE.search(part) else "" for part in parts[1::2]]
         sheet.write_text("".join(parts), encoding="utf8")
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urldefrag
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 ELSEWHERE = re.compile(r'href="([^"#:]+\.html#(?:term|equation)-[^"]+)"')
 
@@ -50,23 +51,37 @@ def add(app: Sphinx, page: str, template: str, context: dict, doctree: nodes.doc
     templates = ""
     for link in sorted(set(ELSEWHERE.findall(context["body"]))):
         address, name = urldefrag(html.unescape(link))
-        shown = of_page(app, known.get(address)).get(name)
+        shown = app.env.book_previews.get(known.get(address), {}).get(name)
         if shown:
             templates += f'<template data-preview="{link}">{shown}</template>\n'
     context["body"] += templates
 
 
-def of_page(app: Sphinx, page: str | None) -> dict[str, str]:
-    """What can be shown of a page, remembered for the build."""
-    if page is None:
-        return {}
-    kept = app.__dict__.setdefault("book_previews", {})
-    if page not in kept:
-        kept[page] = previews(app.env.get_doctree(page))
-    return kept[page]
+def start(app: Sphinx) -> None:
+    if not hasattr(app.env, "book_previews"):
+        app.env.book_previews = {}
+
+
+def read(app: Sphinx, doctree: nodes.document) -> None:
+    app.env.book_previews[app.env.docname] = previews(doctree)
+
+
+def forget(app: Sphinx, env: BuildEnvironment, page: str) -> None:
+    getattr(env, "book_previews", {}).pop(page, None)
+
+
+def outdated_pages(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Every page is written anew when what links show has changed: each may have such a link."""
+    then, env.book_previewed = getattr(env, "book_previewed", None), dict(env.book_previews)
+    return [] if then == env.book_previewed else sorted(env.found_docs)
 
 
 def setup(app: Sphinx) -> dict:
     app.add_js_file("previews.js", loading_method="defer")
+    app.connect("builder-inited", start)
+    app.connect("doctree-read", read)
+    app.connect("env-purge-doc", forget)
+    app.connect("env-updated", outdated_pages)
     app.connect("html-page-context", add)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    safe = {"parallel_read_safe": False, "parallel_write_safe": True}
+    return {"version": "1", "env_version": 1, **safe}  # pages that are read already are read anew

@@ -21,11 +21,14 @@ Kinds, and what a term of the list looks like:
     ordering  the items in the right order; the page shuffles them
     matching  ``left => right``
 
-Answers are judged in the reader's browser by _static/questions.js and kept there (localStorage).
-They are plain in the page's source: this is self-assessment, not grading.
+Answers are judged in the reader's browser by _static/questions.js and kept there (localStorage),
+with the question's version: what was answered to another is forgotten. They are plain in the page's
+source: this is self-assessment, not grading.
 """
 
 import hashlib
+import json
+import math
 import re
 from collections.abc import Iterator
 
@@ -91,6 +94,13 @@ def shuffled(count: int, seed: str) -> list[int]:
     return order[1:] + order[:1] if order == list(range(count)) else order
 
 
+def version(kind: str, prompt: list[nodes.Node], terms: list[list[nodes.Node]]) -> str:
+    """A short hash of what is asked and what can be answered; feedback may change."""
+    choices = ["".join(part.astext() for part in term) for term in terms]
+    asked = json.dumps([kind, [part.astext() for part in prompt], choices])
+    return hashlib.sha256(asked.encode()).hexdigest()[:8]
+
+
 class Question(SphinxDirective):
     has_content = True
     required_arguments = 1
@@ -102,10 +112,10 @@ class Question(SphinxDirective):
             raise self.error(f"question kind {kind!r}: choose from {', '.join(HINTS)}")
         if not re.fullmatch(r"[a-z0-9-]+", name):
             raise self.error(f"question name {name!r}: give :name: in lower case, digits, hyphens")
-        asked = self.env.book_questions.setdefault(self.env.docname, [])
+        asked = self.env.book_questions.setdefault(self.env.docname, {})
         if name in asked:
             raise self.error(f"question name {name!r} is taken on this page")
-        asked.append(name)
+        asked[name] = ""  # its version is not known before its content
 
         content = self.parse_content_to_nodes()
         if len(content) < 2 or not isinstance(content[-1], nodes.definition_list):
@@ -125,6 +135,7 @@ class Question(SphinxDirective):
                 raise self.error(f"question {name!r}: {item.astext()!r} needs feedback, once")
             pairs.append((terms[0].children, said[0].children))
 
+        asked[name] = version(kind, prompt, [term for term, _ in pairs])
         identity = f"question-{name}"
         answers = getattr(self, kind)(identity, pairs)
         form = make(
@@ -149,6 +160,7 @@ class Question(SphinxDirective):
             class_="question",
             data_kind=kind,
             data_name=name,
+            data_version=asked[name],
         )
         form["ids"] = [identity]
         return [form]
@@ -193,6 +205,11 @@ class Question(SphinxDirective):
                     f"{identity}: {text!r} is none of '= value ± tolerance', "
                     "'! value ± tolerance' and 'else'"
                 ) from None
+            if not (math.isfinite(value) and math.isfinite(tolerance) and tolerance >= 0):
+                raise self.error(
+                    f"{identity}: {text!r} fits no answer: give a finite value, and a finite "
+                    "tolerance of at least 0"
+                )
             is_right = found["mark"] == "="
             right += is_right
             rows.append(
@@ -232,6 +249,8 @@ class Question(SphinxDirective):
                 raise self.error(f"{identity}: write each pair as 'left => right', right in words")
             left, right = term[-1].astext().split("=>", 1)
             right = smartyPants(right.strip())
+            if not right:
+                raise self.error(f"{identity}: write each pair as 'left => right', right in words")
             split.append(([*term[:-1], nodes.Text(left.rstrip())], right, said))
         options = sorted({right for _, right, _ in split})
         rows = []
@@ -283,21 +302,26 @@ def fill_progress(app: Sphinx, doctree: nodes.document, page: str) -> None:
         node.children = [make("ul", *rows), forget]
 
 
-def tally_data(page: str, names: list[str]) -> dict[str, str]:
-    return {"data_page": page, "data_questions": " ".join(names)}
+def tally_data(page: str, versions: dict[str, str]) -> dict[str, str]:
+    return {"data_page": page, "data_questions": listed(versions)}
+
+
+def listed(versions: dict[str, str]) -> str:
+    """A page's questions in one attribute: the name and the version of each."""
+    return " ".join(f"{name}:{version}" for name, version in versions.items())
 
 
 def add_assets(app: Sphinx, page: str, template: str, context: dict, doctree) -> None:
     """Load script and style where there are questions, and put the page's tally at its end."""
-    names = app.env.book_questions.get(page, [])
-    if not names and page not in app.env.book_progress:
+    versions = app.env.book_questions.get(page, {})
+    if not versions and page not in app.env.book_progress:
         return
     app.add_js_file("questions.js", defer="defer", **{"data-page": page})
     app.add_css_file("questions.css")
-    if names:
+    if versions:
         context["body"] += (
             f'<p>Questions on this page: <span class="question-tally" data-page="{page}" '
-            f'data-questions="{" ".join(names)}">{len(names)}</span></p>\n'
+            f'data-questions="{listed(versions)}">{len(versions)}</span></p>\n'
         )
 
 
@@ -328,4 +352,4 @@ def setup(app: Sphinx) -> dict:
     app.connect("doctree-resolved", fill_progress)
     app.connect("html-page-context", add_assets)
     safe = {"parallel_read_safe": False, "parallel_write_safe": True}
-    return {"version": "1", "env_version": 2, **safe}  # pages that are read already are read anew
+    return {"version": "1", "env_version": 3, **safe}  # pages that are read already are read anew

@@ -92,7 +92,8 @@ def plain_table(table: dict[str, dict[str, float]]) -> str:
     rows = ""
     for name, row in table.items():
         cells = "".join(
-            f"<td>{row[column]:.3f}</td>" if column in row else "<td></td>" for column in columns
+            f"<td>{row[column]:z.3f}</td>".replace("inf", "∞") if column in row else "<td></td>"
+            for column in columns
         )
         rows += f'<tr><th scope="row">{html.escape(name)}</th>{cells}</tr>'
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"

@@ -53,11 +53,15 @@
     shown.style.top = `${(below ? at.bottom + 4 : at.top - height - 4) + scrollY}px`;
   };
 
-  const show = (each) => {
+  const leave = () => {
     clearTimeout(leaving);
-    if (each === link) return;
+    leaving = setTimeout(hide, 200); // time to reach the preview itself
+  };
+
+  const show = (each) => {
+    if (each === link) return clearTimeout(leaving);
     const content = contentOf(each);
-    if (!content) return;
+    if (!content) return link === document.activeElement || leave();
     hide();
     link = each;
     shown.replaceChildren(...content);
@@ -71,10 +75,6 @@
   };
 
   const linkAt = (event) => event.target.closest && event.target.closest(".bd-article a[href]");
-  const leave = () => {
-    clearTimeout(leaving);
-    leaving = setTimeout(hide, 200); // time to reach the preview itself
-  };
   document.addEventListener("pointerover", (event) => {
     if (event.pointerType === "touch") return;
     const each = linkAt(event);
@@ -89,4 +89,5 @@
   });
   document.addEventListener("focusout", leave);
   document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
+  window.addEventListener("pagehide", hide); // it would be there still when the page comes back
 })();

@@ -77,9 +77,13 @@
     });
     add(document.querySelector(".bd-article"), el("section", "question-answers", el("h2", "", "Answers"), list));
   };
-  window.addEventListener("beforeprint", open);
-  window.addEventListener("afterprint", () => {
-    undo.forEach((step) => step());
+  const close = () => {
+    undo.reverse().forEach((step) => step());
     undo = [];
+  };
+  window.addEventListener("beforeprint", () => {
+    close(); // a browser may say so twice
+    open();
   });
+  window.addEventListener("afterprint", close);
 })();

@@ -20,6 +20,9 @@
     }
   };
 
+  // What is kept of a question, unless it was answered to another version of it.
+  const keptOf = (kept, name, version) => (kept[name]?.version === version ? kept[name] : null);
+
   const rows = (form) => [...form.querySelectorAll(".question-choices > li")];
   const said = (row) => row.querySelector(".question-feedback");
   const copy = (node) => [...node.childNodes].map((child) => child.cloneNode(true));
@@ -27,9 +30,11 @@
   const ticked = (row) => row.querySelector("input").checked;
 
   // "1/3", "0,33", "-0.5e-3", "75%", "2.3 nats", "-ln 0.1", "e^(4/2)" and "sqrt(54.6)" are numbers to a
-  // reader. log is ln, as in the book. NaN for what is none.
+  // reader. log is ln, as in the book. NaN for what is none, or is longer than anyone's number.
+  const LONGEST = 200;
   const FUNCTIONS = { ln: Math.log, log: Math.log, exp: Math.exp, sqrt: Math.sqrt, "√": Math.sqrt };
   const number = (text) => {
+    if (text.length > LONGEST) return NaN;
     const plain = text.trim().toLowerCase().replace(/(\d),(\d)/g, "$1.$2").replace(/[−–]/g, "-");
     const counted = plain.replace(/[·×]/g, "*").replace(/\s*(nats?|labels?|times)\.?$/, "");
     const signs = counted.replace(/\*\*/g, "^").replace(/²/g, "^2");
@@ -169,13 +174,14 @@
     rows(form).forEach((row) => row.classList.remove("is-right", "is-wrong"));
   };
 
+  // Whether the answer is right; null where there is none.
   const check = (form) => {
     clear(form);
     const verdict = form.querySelector(".question-verdict");
     const result = kinds[form.dataset.kind].judge(form);
     if (!result) {
       verdict.append(el("p", "", "Answer first, then check."));
-      return false;
+      return null;
     }
     form.classList.add(result.right ? "is-right" : "is-wrong");
     const head = el("p", "question-head", result.right ? "✓ Right." : "✗ Not yet.");
@@ -199,18 +205,19 @@
 
   const tally = () =>
     document.querySelectorAll(".question-tally").forEach((node) => {
-      const names = node.dataset.questions.split(" ");
+      const questions = node.dataset.questions.split(" ").map((each) => each.split(":"));
       const kept = load(node.dataset.page);
-      const solved = names.filter((name) => kept[name] && kept[name].solved).length;
-      node.textContent = `${solved} of ${names.length} solved`;
-      node.classList.toggle("is-complete", solved === names.length);
+      const solved = questions.filter((question) => keptOf(kept, ...question)?.solved).length;
+      node.textContent = `${solved} of ${questions.length} solved`;
+      node.classList.toggle("is-complete", solved === questions.length);
     });
 
   // What was solved once stays solved, whatever is tried afterwards.
   const remember = (form, answer, solved) => {
     const kept = load(page);
-    const before = kept[form.dataset.name];
-    kept[form.dataset.name] = { answer, solved: solved || Boolean(before && before.solved) };
+    const { name, version } = form.dataset;
+    const before = keptOf(kept, name, version);
+    kept[name] = { answer, solved: solved || Boolean(before?.solved), version };
     save(page, kept);
     tally();
   };
@@ -218,10 +225,19 @@
   document.querySelectorAll("form.question").forEach((form) => {
     const kind = kinds[form.dataset.kind];
     const first = kind.answer(form);
+    let checked = "";
+    const judge = () => {
+      checked = JSON.stringify(kind.answer(form));
+      return check(form);
+    };
+    // What was said of an answer does not stand beside another one.
+    const forgetVerdict = () => checked !== JSON.stringify(kind.answer(form)) && clear(form);
+    form.addEventListener("input", forgetVerdict);
+    window.addEventListener("pageshow", forgetVerdict); // the browser has put its own answers back
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      const solved = check(form);
-      remember(form, kind.answer(form), solved);
+      const solved = judge();
+      if (solved !== null) remember(form, kind.answer(form), solved);
       form.querySelector(".question-verdict > p").scrollIntoView({ block: "nearest" });
     });
     form.addEventListener("reset", (event) => {
@@ -244,12 +260,11 @@
         button.focus();
       });
     }
-    const kept = load(page)[form.dataset.name];
+    const kept = keptOf(load(page), form.dataset.name, form.dataset.version);
     if (kept && kept.answer !== null) {
-      // The page may have changed since: what no longer fits is forgotten.
       try {
         kind.restore(form, kept.answer);
-        check(form);
+        judge();
       } catch {
         kind.restore(form, first);
         clear(form);
@@ -267,4 +282,6 @@
     }),
   );
   tally();
+  window.addEventListener("storage", tally); // another tab has answered
+  window.addEventListener("pageshow", tally); // or this one, before it came back here
 })();

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,50 @@ class Peaks(traitlets.List[list[float]]):
         return peaks
 
 
+class Run(traitlets.Dict):
+    """A run as :func:`read_run` returns it."""
+
+    def validate(self, obj: Any, value: Any) -> dict[str, Any]:
+        run: dict[str, Any] = super().validate(obj, value) or {}
+        lm, kd, gap = (run.get(name) for name in ("lm", "kd", "gap"))
+        if not (
+            are_finite(lm, kd)
+            and (isinstance(gap, dict) and are_finite([0, *gap.values()]))
+            and all(isinstance(step, str) and step.isdecimal() for step in gap)
+            and isinstance(run.get("made_with"), str)
+        ):
+            raise traitlets.TraitError(
+                f"{self.name} must be as read_run returns it: finite losses lm and kd, as many of "
+                "each, finite gaps under the steps as text, and made_with in words"
+            )
+        return run
+
+
+class Trained(traitlets.Dict):
+    """Students as :func:`read_trained` returns them."""
+
+    def validate(self, obj: Any, value: Any) -> dict[str, Any]:
+        trained: dict[str, Any] = super().validate(obj, value) or {}
+        steps, gap, told = (trained.get(name) for name in ("steps", "gap", "told"))
+        if not (
+            (isinstance(gap, dict) and isinstance(told, dict))
+            and are_finite(steps, *gap.values())
+            and gap.keys() == {"labels alone", *told}
+            and are_finite([trained.get("least"), trained.get("most")])
+            and isinstance(trained.get("made_with"), str)
+        ):
+            raise traitlets.TraitError(
+                f"{self.name} must be as read_trained returns it: finite gaps of labels alone and "
+                "of each schedule that is told, one at each of the steps, their least and most, "
+                "and made_with in words"
+            )
+        return trained
+
+
+class Misfit(traitlets.TraitError, ValueError):
+    """A trait that does not fit the others."""
+
+
 def probabilities(*values: float) -> Probabilities:
     return Probabilities(Number(), list(values)).tag(sync=True)
 
@@ -100,12 +145,23 @@ class Widget(anywidget.AnyWidget):
             raise ValueError(f"unknown preset {preset!r} of {type(self).__name__}; known: {known}")
         given = {} if preset is None else self.presets[preset]
         super().__init__(**{**given, **traits})
-        lengths = {name: len(getattr(self, name)) for name in self.alike}
+
+    def _fitting(self, proposal: Any) -> Any:
+        """The value that a trait is about to get, if it fits those of the others."""
+        name, value = proposal["trait"].name, proposal["value"]
+        self._check(lambda other: value if other == name else getattr(self, other))
+        return value
+
+    def _check(self, new: Callable[[str], Any]) -> None:
+        """Raise :class:`Misfit` if the traits' new values do not fit together."""
+        lengths = {name: len(new(name)) for name in self.alike}
         if len(set(lengths.values())) > 1:
-            raise ValueError(
+            raise Misfit(
                 f"{type(self).__name__} needs as many of each, got "
                 + ", ".join(f"{count} {name}" for name, count in lengths.items())
             )
+        if self.alike and len(set(new("tokens"))) < len(new("tokens")):
+            raise Misfit(f"tokens must differ, because each names a row; got {new('tokens')}")
 
     def numbers(self) -> Table:
         """The table that the widget shows for its current traits, computed by kdlab."""
@@ -126,6 +182,7 @@ class SoftmaxTemperature(Widget):
     tokens = traitlets.List(traitlets.Unicode(), ["mat", "sofa", "roof", "moon"]).tag(sync=True)
     logits = traitlets.List(Number(), [3.0, 2.0, 0.5, -2.0]).tag(sync=True)
     temperature = Number(1.0, min=0.1, max=10.0).tag(sync=True)
+    _fits = traitlets.validate("tokens", "logits")(Widget._fitting)
 
     def numbers(self) -> Table:
         logits = torch.tensor(self.logits, dtype=torch.float64)
@@ -179,16 +236,22 @@ class KLExplorer(Widget):
     students = traitlets.Dict(value_trait=Probabilities(Number())).tag(sync=True)
     picked = traitlets.Unicode().tag(sync=True)
     revealed = traitlets.Bool(False).tag(sync=True)
+    _fits = traitlets.validate("tokens", "p", "q", "teacher", "students")(Widget._fitting)
 
     def __init__(self, preset: str | None = None, **traits: Any):
-        if "students" in traits and "teacher" in traits:  # both sets of bars begin as the teacher
+        students = "students" in {**self.presets.get(preset or "", {}), **traits}
+        if students and "teacher" in traits:  # both sets of bars begin as the teacher
             traits = {"p": traits["teacher"], "q": traits["teacher"], **traits}
         super().__init__(preset, **traits)
-        for name, student in self.students.items():
-            if not len(student) == len(self.teacher) == len(self.tokens):
-                raise ValueError(
+
+    def _check(self, new: Callable[[str], Any]) -> None:
+        super()._check(new)
+        tokens, teacher = len(new("tokens")), len(new("teacher"))
+        for name, student in new("students").items():
+            if not len(student) == teacher == tokens:
+                raise Misfit(
                     f"student {name!r} has {len(student)} entries, the teacher "
-                    f"{len(self.teacher)}, tokens {len(self.tokens)}; give as many of each"
+                    f"{teacher}, tokens {tokens}; give as many of each"
                 )
 
     def numbers(self) -> Table:
@@ -279,13 +342,13 @@ class LambdaMixer(Widget):
     p = probabilities(0.6, 0.3, 0.1)
     y = traitlets.Int(1, min=0).tag(sync=True)
     lam = Number(1.0, min=0.0, max=20.0).tag(sync=True)
+    _fits = traitlets.validate("tokens", "p", "y")(Widget._fitting)
 
-    def __init__(self, preset: str | None = None, **traits: Any):
-        super().__init__(preset, **traits)
-        if self.y >= len(self.tokens):
-            raise ValueError(
-                f"y must be below {len(self.tokens)}, the number of tokens; got {self.y}"
-            )
+    def _check(self, new: Callable[[str], Any]) -> None:
+        super()._check(new)
+        y, tokens = new("y"), len(new("tokens"))
+        if y >= tokens:
+            raise Misfit(f"y must be below {tokens}, the number of tokens; got {y}")
 
     def numbers(self) -> Table:
         onehot = [float(i == self.y) for i in range(len(self.p))]
@@ -308,9 +371,10 @@ class SchedulePlayer(Widget):
     Args:
         schedule: a name that :func:`kdlab.make_schedule` knows.
         start: the first λ; for ``"warmup_stable_decay"`` the peak of λ, for ``"ratio"`` the share
-            λ·KD / LM.
-        end: the last λ; for ``"plateau"`` its minimum; ``"constant"`` and ``"ratio"`` ignore it.
-        position: the number of steps taken.
+            λ·KD / LM; above 0 for ``"exponential"``.
+        end: the last λ; for ``"plateau"`` its minimum; ``"constant"`` and ``"ratio"`` ignore it;
+            above 0 for ``"exponential"``.
+        position: the number of steps taken, at most those of the run.
         run: a run as :func:`read_run` returns it; by default, one that comes with kdlab.
         trained: students trained with such schedules, as :func:`read_trained` returns them; by
             default, those that come with kdlab.
@@ -321,17 +385,27 @@ class SchedulePlayer(Widget):
     start = Number(1.0, min=0.0).tag(sync=True)
     end = Number(0.01, min=0.0).tag(sync=True)
     position = traitlets.Int(0, min=0).tag(sync=True)
-    run = traitlets.Dict().tag(sync=True)
+    run = Run().tag(sync=True)
 
     @traitlets.default("run")
     def _recorded(self) -> Any:
         return json.loads((HERE / "recorded_run.json").read_text(encoding="utf8"))
 
-    trained = traitlets.Dict().tag(sync=True)
+    trained = Trained().tag(sync=True)
 
     @traitlets.default("trained")
     def _trained(self) -> Any:
         return json.loads((HERE / "trained_students.json").read_text(encoding="utf8"))
+
+    _fits = traitlets.validate("schedule", "start", "end", "position", "run")(Widget._fitting)
+
+    def _check(self, new: Callable[[str], Any]) -> None:
+        position, steps = new("position"), len(new("run")["lm"])
+        if position > steps:
+            raise Misfit(f"position must be at most {steps}, the run's steps; got {position}")
+        start, end = new("start"), new("end")
+        if new("schedule") == "exponential" and not (start and end):
+            raise Misfit(f"start and end must be above 0 for an exponential; got {start} and {end}")
 
     def options(self) -> dict[str, float | int]:
         """The options that :func:`kdlab.make_schedule` gets besides the name."""
@@ -392,6 +466,15 @@ WIDGETS: dict[str, type[Widget]] = {
     "schedule-player": SchedulePlayer,
 }
 """The class of every widget, by the name of its ES module."""
+
+
+def are_finite(*lists: Any) -> bool:
+    """Whether they are lists of finite numbers, at least one in each, and as many in each."""
+    return (
+        all(isinstance(values, list) and values for values in lists)
+        and len({len(values) for values in lists}) == 1
+        and all(isinstance(x, int | float) and math.isfinite(x) for xs in lists for x in xs)
+    )
 
 
 def divergences(log_p: Tensor, log_q: Tensor) -> tuple[float, float, float]:

@@ -44,7 +44,7 @@ export function play(name, o, run) {
     let [lam, best, without] = [o.start, Infinity, 0];
     return after((step) => {
       const gap = run.gap[step];
-      if (gap === undefined) return lam;
+      if (step === 0 || gap === undefined) return lam;
       if (gap < best - o.threshold) [best, without] = [gap, 0];
       else if (++without > o.patience) {
         lam = Math.min(lam, Math.max(lam * o.factor, o.minimum));
@@ -58,7 +58,10 @@ export function play(name, o, run) {
     if (step === 0) return o.start;
     lm = o.momentum * lm + (1 - o.momentum) * run.lm[step - 1];
     kd = o.momentum * kd + (1 - o.momentum) * run.kd[step - 1];
-    return o.share * lm >= o.maximum * kd ? o.maximum : (o.share * lm) / kd;
+    if (lm === 0 && kd === 0) return o.start;
+    const wanted = o.share * lm;
+    if (wanted === 0) return 0;
+    return wanted >= o.maximum * kd ? o.maximum : wanted / kd;
   });
 }
 
@@ -117,7 +120,12 @@ function render({ model, el }) {
   const pick = make("label", "slider");
   const select = make("select");
   Object.entries(CLASSES).forEach(([name, title]) => select.add(new Option(title, name)));
-  select.addEventListener("change", () => change({ schedule: select.value }));
+  select.addEventListener("change", () => {
+    const [from, to] = [model.get("start"), model.get("end")];
+    // No factor leads to 0 or away from it.
+    const above = select.value === "exponential" ? { start: from || 0.1, end: to || 0.01 } : {};
+    change({ ...above, schedule: select.value });
+  });
   pick.style.gridTemplateColumns = "auto 1fr";
   pick.append(make("span", "", "schedule"), select);
   const start = slider("", "third", { min: 0.1, max: 4, step: 0.1 }, (v) => v.toFixed(1), (v) => change({ start: v }));

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from sphinx.testing.util import SphinxTestApp
 
 ROOT = Path(__file__).parents[2]
 BOOK = ROOT / "book"
@@ -49,6 +50,19 @@ def test_every_drawing_says_what_it_shows_and_names_no_colour(drawings):
         }:
             known = kind in ("student",)  # the colour of the text
             assert known or re.search(rf"\.diagram [.\w ]*\.?{kind}\b", css), (name, kind)
+
+
+@pytest.mark.parametrize("name", ["one-step", "packed-row"])
+def test_a_page_is_read_anew_when_what_draws_its_drawing_changes(drawings, tmp_path, name):
+    (tmp_path / "conf.py").write_text("extensions = ['myst_parser', 'book_diagrams']\n")
+    (tmp_path / "index.md").write_text(f"# A page\n\n```{{diagram}} {name}\nIt says.\n```\n")
+    app = SphinxTestApp(srcdir=tmp_path)
+    try:
+        app.build()
+        noted = {(tmp_path / path).resolve().name for path in app.env.dependencies["index"]}
+    finally:
+        app.cleanup()
+    assert noted >= {Path(inspect.getsourcefile(drawings.DRAWINGS[name])).name, "drawing_pieces.py"}
 
 
 def test_no_text_leaves_its_drawing_or_its_box(drawings, page):

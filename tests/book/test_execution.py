@@ -4,13 +4,22 @@ import os
 import re
 import sys
 import textwrap
+import time
+import tomllib
+from datetime import UTC, datetime
+from importlib.metadata import packages_distributions
 from pathlib import Path
+from types import SimpleNamespace
 
+import nbformat
 import pytest
 import yaml
+from jupyter_cache import get_cache
+from nbformat.v4 import new_notebook
 
 ROOT = Path(__file__).parents[2]
 EXT = ROOT / "book/_ext"
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
 HEADER = """\
 ---
 jupytext:
@@ -33,6 +42,9 @@ from library import answer
 print("the answer is", answer.ANSWER)
 ```
 """
+
+
+CELL = "```{code-cell} ipython3\n1 + 1\n```\n"
 
 
 @pytest.fixture
@@ -165,5 +177,97 @@ def test_kernels_are_forked_from_one_process_and_share_nothing(small_book, monke
 
 def test_no_cell_is_cut_off_on_a_busy_machine():
     """A page of 7 seconds was seen to take 681, and one was cut off after ten minutes."""
-    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
-    assert config["execute"]["timeout"] >= 3600
+    assert CONFIG["execute"]["timeout"] >= 3600
+
+
+# What kdlab depends on that neither computes nor draws.
+SILENT = {"safetensors", "anywidget", "traitlets", "tqdm", "typer", "lazy-loader"}
+
+
+def test_outputs_are_thrown_away_with_all_that_computes_or_draws_them():
+    config = CONFIG["sphinx"]["config"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["project"]
+    needed = {re.match(r"[\w-]+", each)[0] for each in project["dependencies"]} - SILENT
+    needed |= {"transformers"}  # pages make tokenizers of it, through kdlab
+    local = set()
+    for page in (ROOT / "book").rglob("*.md"):
+        cells = re.findall(
+            r"^```\{code-cell\} ipython3\n(.*?)^```$",
+            page.read_text(encoding="utf8"),
+            re.MULTILINE | re.DOTALL,
+        )
+        for name in re.findall(r"^(?:from|import) (\w+)", "\n".join(cells), re.MULTILINE):
+            if (ROOT / name).is_dir():
+                local.add(name)
+            elif name not in sys.stdlib_module_names | {"myst_nb"}:  # which glues, no more
+                needed.update(packages_distributions()[name])
+    assert needed <= set(config["book_execution_versions"])
+    sources = {path for each in config["book_execution_sources"] for path in ROOT.glob(each)}
+    unnoticed = {path for name in local for path in (ROOT / name).rglob("*.py")} - sources
+    assert {path.parent for path in unnoticed} <= {ROOT / "kdlab/widgets"}
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="Windows has one time for all programs")
+@pytest.mark.parametrize("zone", ["EAST-24", "WEST24"])
+def test_the_day_of_an_execution_is_the_same_where_it_is_read_from_the_cache(
+    zone, tmp_path, monkeypatch
+):
+    monkeypatch.syspath_prepend(EXT)
+    from book_execution import say_when
+
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        notebook = tmp_path / "page.ipynb"
+        nbformat.write(new_notebook(), notebook)
+        record = get_cache(tmp_path / "cache").cache_notebook_file(notebook, check_validity=False)
+        env = SimpleNamespace(
+            mystnb_config=SimpleNamespace(execution_cache_path=tmp_path / "cache")
+        )
+        config = SimpleNamespace(book_execution_versions=[], book_execution_text="")
+        said = []
+        # As MyST-NB notes it: when it has executed a page, and when it has it from the cache.
+        for mtime in (datetime.now().timestamp(), record.created.timestamp()):
+            env.nb_metadata = {"page": {"exec_data": {"mtime": mtime, "runtime": 1.0}}}
+            context = {"body": ""}
+            say_when(SimpleNamespace(env=env, config=config), "page", "", context, None)
+            said.append(context["body"])
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    today = datetime.now(UTC)
+    assert f"ran on {today.day} {today:%B %Y} in 1 s" in said[0]
+    assert said[1] == said[0]
+
+
+@pytest.mark.slow
+def test_a_warning_that_is_not_mended_fails_the_next_build_too(small_book, build):
+    first, _ = small_book("# A page\n\n### Too deep\n\n[A link](to-nowhere)\n")
+    for result in (first, build(small_book.root)):
+        assert result.returncode != 0, result.stdout
+        assert "H1 to H3" in result.stdout  # noticed when the page is read
+        assert "to-nowhere" in result.stdout  # and when it is written
+    result, _ = small_book("# A page\n\n## A section\n")
+    assert result.returncode == 0, result.stdout
+    assert "no targets are out of date" in build(small_book.root).stdout
+
+
+@pytest.mark.slow
+def test_a_notebook_links_to_notebooks_that_there_are(small_book):
+    toc = "format: jb-book\nroot: book/index\nchapters: "
+    toc += "[{file: book/more/code}, {file: book/words}]\n"
+    (small_book.root / "_toc.yml").write_text(toc)
+    (small_book.root / "book/more").mkdir()
+    back = "[Back](../index.md), [a library](../../library/answer.py)\n\n"
+    (small_book.root / "book/more/code.md").write_text(f"{HEADER}# Code\n\n{back}{CELL}")
+    (small_book.root / "book/words.md").write_text("# Words\n\n(a-place)=\n## Place\n")
+    links = "[code](more/code.md), [words](words.md), [the\nplace](a-place), `f[0](a)`\n\n"
+    result, _ = small_book(f"{HEADER}# A page\n\n{links}{CELL}")
+    assert result.returncode == 0, result.stdout
+    sources = small_book.root / "_build/html/_sources/book"
+    first, second = (
+        nbformat.read(sources / name, as_version=4).cells[1].source
+        for name in ("index.ipynb", "more/code.ipynb")
+    )
+    assert "[code](more/code.ipynb), [words](words.md), the\nplace, `f[0](a)`" in first
+    assert "[Back](../index.ipynb), [a library](../../library/answer.py)" in second

@@ -55,6 +55,22 @@ def test_its_colours_are_the_pages(drawn):
     assert "fill: var(--figure-text-009e73, var(--figure-009e73, #009e73))" in word
 
 
+def test_what_its_words_say_stays_as_it_is():
+    from book_figures import inline
+
+    said = ["kdlab --lam 2", "#abcdef", "url(#a) font-family: x;", "a ... b"]
+    with plt.rc_context({"svg.fonttype": "none"}):
+        figure = plt.figure()
+        for i, text in enumerate([*said, "the teacher's"]):
+            figure.text(0, i / 9, text)
+        file = io.StringIO()
+        figure.savefig(file, format="svg")
+        plt.close(figure)
+    text = inline(file.getvalue(), "", "figure-0-")
+    # Quotation marks alone are those of print, as in drawings.
+    assert re.findall("<text[^>]*>([^<]*)<", text) == [*said, "the teacher’s"]
+
+
 def test_two_drawings_of_a_page_share_no_name(drawn):
     from book_figures import inline
 

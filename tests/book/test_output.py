@@ -71,12 +71,32 @@ def test_styles_keep_what_a_page_or_a_script_names(tmp_path):
         ".bs-tooltip-end{g:h}a:not(.gone){i:j}.gone::before{k:l}@media screen{.gone{m:n}}"
         '.gone:is(.used,p){o:p}a:is(.used,.gone){q:r}a[href$=".pdf"]{s:t}'
         "/* License: Icons, Inc. */.used{u:v}/* a note, no more */"
+        ".gone,/* two of them */.lost{w:x}p.used{y:z}.gone{/* why */a:b}"
     )
     cut_styles(tmp_path, {"used"})
     assert (tmp_path / "a.css").read_text() == (
         ".used{a:b}@media print{p.used{e:f}}.bs-tooltip-end{g:h}a:not(.gone){i:j}"
         'a:is(.used,.gone){q:r}a[href$=".pdf"]{s:t}/* License: Icons, Inc. */.used{u:v}'
+        "p.used{y:z}"
     )
+
+
+def test_a_page_that_was_not_written_anew_is_mended_once(tmp_path):
+    sys.path.append(str(ROOT / "book/_ext"))
+    from book_output import mend
+
+    page = tmp_path / "a.html"
+    page.write_text(
+        '<script data-cfasync="false">\n    document.documentElement.dataset.mode = "auto";\n'
+        '</script><div id="pst-primary-sidebar" class="a"><summary><span class="toctree-toggle">'
+        '<th></th><span>(</span><dl><dd>a</dd></dl>)<div role="list" class="citation-list">',
+        encoding="utf8",
+    )
+    mend(page)
+    once = page.read_text(encoding="utf8")
+    assert once.count("const kept = new Map()") == 1
+    mend(page)
+    assert page.read_text(encoding="utf8") == once
 
 
 def test_next_leads_through_every_page_and_previous_back(book, page_names):
@@ -112,6 +132,14 @@ def test_theme_can_be_switched_and_is_remembered(page, book, settle):
         button.click()
     page.reload()
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_readers_without_scripts_get_the_numbers_that_the_widget_shows():
+    sys.path.append(str(ROOT / "book/_ext"))
+    from book_widgets import plain_table
+
+    table = plain_table({"total": {"KL": float("inf"), "change": -1e-5, "gap": -0.25}})
+    assert re.findall("<td>(.*?)</td>", table) == ["∞", "0.000", "-0.250"]
 
 
 # --- notebooks ------------------------------------------------------------------------------------
@@ -195,6 +223,23 @@ def test_notebook_shows_a_question_without_giving_it_away(notebooks):
     steps = [line.removeprefix("- ") for line in shown.splitlines() if line.startswith("- ")]
     assert steps == sorted(steps)
     assert all(step in folded for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("kind", "choices", "shown", "folded"),
+    [
+        ("matching", "A=>1\n: Yes.\n\nB  =>  2 => 3\n:   No.", ["A", "B", "with: 1; 2 => 3"], []),
+        ("numeric", "=0.5±0.1\n: Yes.\n\n! 2  ± 0.1\n:\tNo.\n\nelse\n: No.", [], ["✓ 0.5", "✗ 2"]),
+    ],
+)
+def test_a_notebook_reads_a_question_as_its_page_does(kind, choices, shown, folded):
+    sys.path.append(str(ROOT / "book/_ext"))
+    from book_notebooks import question
+
+    text, _, answers = question(kind, f"Prompt?\n\n{choices}").partition("<details>")
+    assert [line[2:] for line in text.splitlines() if line.startswith("- ")] == shown
+    assert all(f"**{term}**: " in answers for term in folded)
+    assert "\n: " not in answers
 
 
 @pytest.mark.slow

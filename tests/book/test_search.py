@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
+from sphinx.testing.util import SphinxTestApp
 
 from tests.book.narrow import NARROW, STICK_OUT
 
@@ -159,6 +161,29 @@ def test_search_does_not_give_a_question_s_answer_away():
 
 # --- previews -------------------------------------------------------------------------------------
 
+LINKED = """<main class="bd-article">
+<a id="one" href="#term">One</a> <a id="two" href="#none">Two</a>
+<template data-preview="#term">What a term is</template></main>"""
+
+
+def test_a_preview_goes_where_the_next_link_has_none_or_the_page_is_left(page):
+    page.set_content(LINKED)
+    page.add_script_tag(path=ROOT / "book/_static/previews.js")
+    preview, one, two = (page.locator(name) for name in ("#book-preview", "#one", "#two"))
+    one.hover()
+    expect(preview).to_be_visible()
+    two.hover()
+    expect(preview).to_be_hidden()
+    page.keyboard.press("Tab")
+    expect(preview).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(preview).to_be_hidden()
+    one.hover()
+    expect(preview).to_be_visible()
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+    assert preview.is_hidden()
+
+
 PREVIEWED = {
     "a term": (
         "book/after/optimizing-training.html",
@@ -204,6 +229,32 @@ def test_a_link_shows_what_it_leads_to_to_pointer_and_keyboard(page, book, settl
     assert preview.is_hidden()
     assert link.get_attribute("aria-describedby") is None
     assert not page.problems
+
+
+def test_a_preview_changes_with_what_it_shows(tmp_path):
+    (tmp_path / "conf.py").write_text(
+        "extensions = ['myst_parser', 'book_previews']\nmyst_enable_extensions = ['dollarmath']\n"
+    )
+    (tmp_path / "index.md").write_text("# A book\n\n```{toctree}\npage\nother\n```\n")
+    (tmp_path / "page.md").write_text("# A page\n\n{term}`gap` and {eq}`sum`\n")
+
+    def previews(term: str, equation: str) -> list[str]:
+        (tmp_path / "other.md").write_text(
+            f"# Other\n\n```{{glossary}}\ngap\n  {term}\n```\n\n$$\n{equation}\n$$ (sum)\n"
+        )
+        app = SphinxTestApp(srcdir=tmp_path)
+        try:
+            app.build()
+            page = (app.outdir / "page.html").read_text(encoding="utf8")
+        finally:
+            app.cleanup()
+        return re.findall(r"<template[^>]*>(.*?)</template>", page, re.DOTALL)
+
+    equation, term = previews("What is left.", "a + b")
+    assert "What is left." in term
+    assert "a + b" in equation
+    assert "What remains." in previews("What remains.", "a + b")[1]
+    assert "a + c" in previews("What remains.", "a + c")[0]
 
 
 def test_where_nothing_sets_formulas_none_is_shown_as_it_is_written(page, book, settle):

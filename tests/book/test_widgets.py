@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,10 @@ from kdlab.schedules import SCHEDULES
 from kdlab.widgets import HERE, WIDGETS, LambdaMixer, ModeSeeking, SchedulePlayer, log_bell
 
 ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "book/_ext"))
+
+from book_widgets import HOST, as_expression  # noqa: E402
+
 MOUNTED: dict[str, list[str]] = {name: [] for name in WIDGETS}
 """The pages that each widget is on."""
 for source in sorted((ROOT / "book").glob("*/*.md")):
@@ -127,6 +132,41 @@ def test_schedules(call, name, start, end):
     values = call("schedule-player", "play", name, options, run)
     assert values == pytest.approx(player.values(), abs=1e-12)
     assert len(values) == 58
+
+
+@pytest.mark.parametrize(("lm", "kd", "share"), [(0.0, 0.0, 1.0), (2.0, 0.0, 0.0), (2, 0.0, 1.0)])
+def test_a_ratio_of_losses_that_are_zero(call, lm, kd, share):
+    run = {"made_with": "", "lm": [lm, 3.0], "kd": [kd, 1.0], "gap": {}}
+    player = SchedulePlayer(schedule="ratio", start=share, run=run)
+    values = call("schedule-player", "play", "ratio", player.options(), run)
+    assert values == pytest.approx(player.values())
+
+
+def test_a_gap_that_was_measured_before_the_first_step_is_no_news_to_a_plateau(call):
+    run = {"made_with": "", "lm": [2.0] * 3, "kd": [1.0] * 3}
+    run["gap"] = {str(step): 0.5 for step in range(4)}
+    player = SchedulePlayer(schedule="plateau", run=run)
+    values = call("schedule-player", "play", "plateau", player.options(), run)
+    assert values == pytest.approx(player.values())
+
+
+def test_who_picks_an_exponential_gets_one_where_a_line_ended_at_zero(page):
+    player = SchedulePlayer(start=0.0, end=0.0)
+    names = ("schedule", "start", "end", "position", "run", "trained")
+    state = json.dumps({name: getattr(player, name) for name in names})
+    module = as_expression((HERE / "schedule-player.js").read_text(encoding="utf8"))
+    page.set_content(
+        f"<main><div></div><script>{HOST.read_text(encoding='utf8')}"
+        f"kdlabWidgets.define('schedule-player', {module});"
+        f"kdlabWidgets.mount(document.currentScript, 'schedule-player', {state});</script></main>"
+    )
+    page.locator("select").select_option("exponential")
+    found = page.evaluate("names => names.map(document.querySelector('div').model.get)", names)
+    player = SchedulePlayer(**dict(zip(names, found, strict=True)))
+    assert (player.start, player.end) == (0.1, 0.01)
+    shown = page.locator("tbody tr:last-child td").first.inner_text()
+    assert float(shown) == pytest.approx(player.values()[-1], abs=0.001)
+    assert not page.problems
 
 
 # --- in the rendered pages ------------------------------------------------------------------------

@@ -82,11 +82,90 @@ def test_unknown_names_are_refused_with_what_is_known(name):
         (LambdaMixer, {"y": 3}, ValueError),
         (SchedulePlayer, {"schedule": "sawtooth"}, TraitError),
         (SchedulePlayer, {"position": -1}, TraitError),
+        (SoftmaxTemperature, {"tokens": ["the", "the", "a", "an"]}, ValueError),
+        (KLExplorer, {"students": {"A": [0.5, 0.5, 0.0, 0.0]}}, ValueError),
     ],
 )
 def test_wrong_traits_are_refused(widget, traits, error):
     with pytest.raises(error):
         widget(**traits)
+
+
+PLAYED = {"made_with": "", "lm": [4.0, 3.0], "kd": [2.0, 1.0], "gap": {"2": 0.5}}
+
+
+@pytest.mark.parametrize(
+    ("traits", "said"),
+    [
+        ({"run": {}}, "run must be"),
+        ({"run": PLAYED | {"lm": [4.0, math.nan]}}, "run must be"),
+        ({"run": PLAYED | {"kd": [2.0, math.inf]}}, "run must be"),
+        ({"run": PLAYED | {"gap": {"2": math.nan}}}, "run must be"),
+        ({"run": PLAYED | {"gap": {2: 0.5}}}, "run must be"),
+        ({"run": PLAYED | {"kd": [2.0]}}, "run must be"),
+        ({"run": PLAYED | {"lm": [], "kd": []}}, "run must be"),
+        ({"run": PLAYED | {"lm": ["4", "3"]}}, "run must be"),
+        ({"trained": {}}, "trained must be"),
+        ({"trained": SchedulePlayer().trained | {"most": math.nan}}, "trained must be"),
+        ({"trained": SchedulePlayer().trained | {"steps": [1]}}, "trained must be"),
+        ({"trained": SchedulePlayer().trained | {"told": {}}}, "trained must be"),
+        ({"run": PLAYED, "position": 3}, "position must be at most 2, the run's steps; got 3"),
+        ({"schedule": "exponential", "end": 0.0}, "must be above 0 for an exponential"),
+        ({"schedule": "exponential", "start": 0.0}, "must be above 0 for an exponential"),
+    ],
+)
+def test_what_the_player_cannot_play_is_refused(traits, said):
+    with pytest.raises(TraitError, match=said):
+        SchedulePlayer(**traits)
+    player = SchedulePlayer()
+    with pytest.raises(TraitError, match=said):
+        player.set_state(traits)
+    assert player.numbers() == SchedulePlayer().numbers()
+
+
+def test_a_run_without_measured_gaps_can_be_played():
+    player = SchedulePlayer(run=PLAYED | {"gap": {}}, position=2)
+    assert player.numbers()["now"] == {"λ": pytest.approx(0.01)}
+
+
+@pytest.mark.parametrize(
+    ("widget", "trait", "value", "said"),
+    [
+        (SoftmaxTemperature(), "logits", [1.0], "SoftmaxTemperature needs as many of each"),
+        (SoftmaxTemperature(), "tokens", ["a", "a", "b", "c"], "tokens must differ"),
+        (KLExplorer(), "p", [0.5, 0.5], "KLExplorer needs as many of each, got 4 tokens, 2 p, 4 q"),
+        (KLExplorer(), "students", {"A": [1.0]}, "student 'A' has 1 entries"),
+        (KLExplorer(preset="students"), "teacher", [0.5, 0.5], "student 'A' has 3 entries"),
+        (LambdaMixer(), "y", 5, "y must be below 3, the number of tokens; got 5"),
+        (LambdaMixer(), "p", [0.5, 0.5], "LambdaMixer needs as many of each"),
+        (SchedulePlayer(), "position", 100_000, "position must be at most"),
+        (SchedulePlayer(position=3), "run", PLAYED, "position must be at most 2"),
+        (SchedulePlayer(end=0.0), "schedule", "exponential", "above 0 for an exponential"),
+    ],
+)
+def test_what_does_not_fit_is_refused_later_too(widget, trait, value, said):
+    before = getattr(widget, trait)
+    with pytest.raises(TraitError, match=said):
+        setattr(widget, trait, value)
+    assert getattr(widget, trait) == before
+    widget.numbers()
+
+
+def test_traits_that_fit_only_together_are_changed_together():
+    mixer = LambdaMixer()
+    with mixer.hold_trait_notifications():
+        mixer.y = 0
+        mixer.p = [0.5, 0.5]
+        mixer.tokens = ["yes", "no"]
+    assert list(mixer.numbers()) == ["yes", "no"]
+
+
+def test_bars_begin_as_the_teacher_of_ones_own_for_a_presets_students():
+    teacher = [0.6, 0.3, 0.1]
+    explorer = KLExplorer(preset="students", teacher=teacher)
+    assert explorer.p == explorer.q == teacher
+    explorer = KLExplorer(preset="students", teacher=teacher, q=[0.1, 0.3, 0.6])
+    assert (explorer.p, explorer.q) == (teacher, [0.1, 0.3, 0.6])
 
 
 def test_traits_reach_the_front_end_and_come_back():
