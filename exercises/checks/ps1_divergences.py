@@ -23,10 +23,12 @@ from autograder.spec import (
     Option,
     choice,
     load_sections,
+    tolerance,
 )
 
 SECTIONS = load_sections(Path(__file__).with_name("sections.json"))
 WITHHELD = ("kdlab",)  # it holds the answers
+MILLIONTH = 1.1e-6  # of a result; what the notebook allows, and its rounding
 
 # --- Two divergences -----------------------------------------------------------------------------
 # A KL has a distribution in front, which weighs the classes, and one behind. Forward KL has the
@@ -41,6 +43,12 @@ def forward_kl(student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
 def reverse_kl(student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
     """KL(q‖p) in float64."""
     return kl(student_logits.double(), teacher_logits.double())
+
+
+def kl_tolerance(case: Case) -> float:
+    """What rounding explains, and a millionth of the largest result in either direction."""
+    results = torch.stack([forward_kl(*case.args), reverse_kl(*case.args)])
+    return max(tolerance(case), MILLIONTH * float(results.max()))
 
 
 def kl(front: Tensor, behind: Tensor) -> Tensor:
@@ -1083,6 +1091,7 @@ def temperature_cases() -> tuple[Case, ...]:
         ),
         Case("large and not equal", (t([[150.0, 149.0, 120.0]]), 1.0), part=EXTREME, public=True),
         Case("a gap of 200, T = 100", (t([[200.0, 0.0]]), 100.0), part=EXTREME, public=True),
+        Case("a gap of 900, T = 100", (t([[0.0, -900.0]]), 100.0), part=EXTREME, public=True),
         Case("neither hot nor cold", (logits(rng, (3, 4)), 1.0)),
         Case("a vocabulary of one", (t([[5.0]]), 3.0)),
         Case("equal logits", (torch.full((2, 5), 7.0), 3.0)),
@@ -1121,7 +1130,8 @@ def temperature_tolerance(case: Case) -> float:
     logits = case.args[0]
     largest = 1.0 if (logits.amax(-1) == 0).all() else float(logits.abs().max())
     scale = max(1.0, largest)
-    return 4 * scale / min(1.0, *case.args[1:], 1.0) * float(np.finfo(np.float32).eps)
+    rounding = 4 * scale / min(1.0, *case.args[1:], 1.0) * float(np.finfo(np.float32).eps)
+    return max(rounding, MILLIONTH * float(softmax_with_temperature(*case.args).max()))
 
 
 def temperature_facts(case: Case) -> dict[str, Any]:
@@ -1294,6 +1304,12 @@ def clamped(
     return z.exp() / z.exp().sum(-1, keepdim=True) if own else z.softmax(-1)
 
 
+def gaps_clamped(most: float, logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """No logit is further below the largest one, before it is divided by T."""
+    gap = logits - logits.amax(-1, keepdim=True)
+    return (gap.clamp(min=-most) / temperature).softmax(-1)
+
+
 def clamped_and_guarded(
     high: float, size: float, logits: Tensor, temperature: float = 1.0
 ) -> Tensor:
@@ -1456,7 +1472,8 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
                 partial(clamped_and_guarded, float(high), size)
                 for high in (10, 20, 30, 50, 60, 80, 88)
                 for size in (1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12)
-            ),
+            )
+            + tuple(partial(gaps_clamped, float(most)) for most in (80, 88, 100, 200, 500)),
         ),
         (
             "temperature_squared",
@@ -1562,10 +1579,13 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "temperature_of_probabilities",
-            "A token whose probability is 0 in float32 at T = 1 stays at 0 however large T is,"
+            "A token whose probability is rounded to 0 at T = 1 stays at 0 however large T is,"
             " as if the temperature acted on probabilities. In the formula, on which numbers"
             " does T act?",
-            (root_of_probabilities,),
+            (
+                root_of_probabilities,
+                lambda logits, *others: root_of_probabilities(logits.double(), *others),
+            ),
         ),
         (
             "logarithm_returned",
@@ -2609,6 +2629,7 @@ CHECKS = (
         fixed=fixed_cases(),
         random=random_cases,
         misconceptions=misconceptions(teacher_in_front=True),
+        tolerance=kl_tolerance,
         facts=facts,
         uses={"softmax_with_temperature": right_softmax},
     ),
@@ -2622,6 +2643,7 @@ CHECKS = (
         fixed=fixed_cases(),
         random=random_cases,
         misconceptions=misconceptions(teacher_in_front=False),
+        tolerance=kl_tolerance,
         facts=facts,
         uses={"softmax_with_temperature": right_softmax, "forward_kl": right_forward_kl},
     ),

@@ -172,6 +172,25 @@ def test_every_misconception_loses_and_gets_its_own_hint(check: FunctionCheck) -
         assert verdict.section == wrong.section
 
 
+def off_by_a_millionth(result: object) -> object:
+    """A tensor, or several, each number larger by a millionth of itself."""
+    if isinstance(result, tuple | list):
+        return tuple(map(off_by_a_millionth, result))
+    return torch.as_tensor(result, dtype=torch.float64).detach() * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("check", [p for p in FUNCTION_CHECKS if p.id.startswith(("ps1", "ps2"))])
+def test_a_millionth_of_a_result_costs_nothing_where_the_notebook_says_so(
+    check: FunctionCheck,
+) -> None:
+    cases = check.cases(generator(1, check))
+    found = [
+        run(lambda *args, **kwargs: off_by_a_millionth(check.reference(*args, **kwargs)), case)
+        for case in cases
+    ]
+    assert judge(check.rubric(cases), found).points == check.points
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("check", ANSWER_CHECKS)
 def test_every_mistake_gets_its_own_hint_and_no_points(check: AnswerCheck) -> None:
