@@ -137,14 +137,15 @@ def _read(row: Mapping[str, Any], labels: bool, ignore_index: int) -> dict[str, 
             f"'input_ids' of a row must be [T], got {list(ids.shape)}"
             + "; a batch of one row is that row's [0]" * (len(ids.shape) == 2 and len(ids) == 1)
         )
-    if ids.is_floating_point() or ids.dtype == torch.bool:
-        raise ValueError(f"'input_ids' must be integers, got {ids.dtype}")
     for name in ("labels", "attention_mask"):
         if name in fields and fields[name].shape != ids.shape:
             raise ValueError(
                 f"{name!r} of a row must be as long as its {len(ids)} input_ids, got "
                 f"{list(fields[name].shape)}"
             )
+    for name in ("input_ids", "labels", "position_ids"):
+        if name in fields and fields[name].dtype != torch.long:
+            raise ValueError(f"{name!r} must be integers, got {fields[name].dtype}")
     mask = fields.get("attention_mask", torch.ones_like(ids))
     odd = mask[(mask != 0) & (mask != 1)]
     if len(odd):

@@ -278,7 +278,8 @@ def train_tokenizer(corpus: Corpus, vocab_size: int = 2048) -> Tokenizer:
 
     Args:
         corpus: the text.
-        vocab_size: number of entries, including the 256 bytes and the end-of-text token.
+        vocab_size: number of entries, including the 256 bytes and the end-of-text token. If the
+            text gives fewer, because no two tokens are left to join, a warning says how many.
 
     Returns:
         A tokenizer of the ``tokenizers`` library. It decodes what it encodes to the same text, but
@@ -293,6 +294,18 @@ def train_tokenizer(corpus: Corpus, vocab_size: int = 2048) -> Tokenizer:
     >>> tokenizer.decode(tokenizer.encode("Return the λ of a step.").ids)
     'Return the λ of a step.'
     """
+    tokenizer = tokenizer_for(corpus, vocab_size)
+    if (entries := tokenizer.get_vocab_size()) < vocab_size:
+        warnings.warn(
+            f"the text of {corpus.name} gives {entries:,} entries, not {vocab_size:,}; take more "
+            "text, or a smaller vocab_size",
+            stacklevel=3,
+        )
+    return tokenizer
+
+
+def tokenizer_for(corpus: Corpus, vocab_size: int) -> Tokenizer:
+    """As :func:`train_tokenizer`, for a model that may have entries which no token uses."""
     return trained_tokenizer(lambda: corpus.train, corpus, vocab_size, [END_OF_TEXT])
 
 

@@ -9,6 +9,8 @@ The values of ``prompt`` and ``completion`` may also be lists of messages. If bo
 are plain text: no chat template is put around them. ShareGPT's ``conversations``, with ``from`` and
 ``value``, are read as messages, and a text in the field ``system`` becomes the first message. An
 assistant's message with ``"weight": 0`` or ``"train": false`` is read, but nothing learns from it.
+A ``prompt`` beside ``messages``, without a ``completion``, repeats the first one and is left out,
+as is a ``text`` beside either form.
 """
 
 from __future__ import annotations
@@ -73,9 +75,9 @@ class Conversation:
             where: the origin of the row, for error messages.
 
         Raises:
-            ValueError: the row is in neither form; it has a field that kdlab cannot use, such as
-                ``images``; no message is to be learned from; or its ``label`` is false, TRL's mark
-                of an unwanted answer. The message names the field.
+            ValueError: the row is in neither form, or in two; it has a field that kdlab cannot use,
+                such as ``images``; no message is to be learned from; or its ``label`` is false or
+                0, TRL's mark of an unwanted answer. The message names the field.
         """
         if not isinstance(row, Mapping):
             raise ValueError(
@@ -94,6 +96,17 @@ class Conversation:
         kind = str(row.get("kind") or "")
         if row.get("label") is False:
             raise ValueError(f"{where}: its 'label' is false, so its answer is not to be learned")
+        if row.get("label") == 0:
+            raise ValueError(
+                f"{where}: its 'label' is 0, so its answer is not to be learned; if it is the "
+                "number of a class, remove that column"
+            )
+        forms = [f"{name!r}" for name in ("messages", "conversations") if name in row]
+        if {"prompt", "completion"} <= row.keys():
+            forms.append("'prompt' with 'completion'")
+        if len(forms) > 1:
+            both = " and ".join(forms[:2])
+            raise ValueError(f"{where}: it has both {both}; remove one of the two")
         for name in ("messages", "conversations"):
             if name in row:
                 messages = _behind_system(row, _messages(row[name], name, where), where)

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from kdlab.devices import kept_random_state
 
@@ -51,6 +52,8 @@ def find_head(model: nn.Module) -> nn.Linear | str:
         return f"the head of {kind} has forward hooks"
     if not head.weight.is_floating_point():
         return f"the head of {kind} is stored as {head.weight.dtype}"
+    if head.weight.dim() != 2:
+        return f"the head of {kind} is in pieces, as FSDP 1 makes with use_orig_params"
     if not isinstance(head.weight, DTensor) and type(head.weight) not in PLAIN:
         return f"the weight of {kind}'s head is a {type(head.weight).__name__}, not a plain tensor"
     return head
@@ -102,13 +105,17 @@ def hidden_of(ask: Callable[[], Any], head: nn.Linear) -> Tensor:
     Raises:
         DoesMore: in this call the model did more to its logits than multiply by its head, or it did
             not call the head exactly once.
+        ValueError: the model passes no gradient on where one is wanted.
     """
     given: list[tuple[Tensor, int]] = []
+    passes_on = True
     here = threading.get_ident()
 
     def noted(hidden: Tensor) -> Tensor:
         if not torch.compiler.is_compiling() and threading.get_ident() != here:
             return nn.Linear.forward(head, hidden)
+        nonlocal passes_on
+        passes_on = torch.is_grad_enabled()
         given.append((hidden, hidden._version))
         return hidden
 
@@ -120,6 +127,13 @@ def hidden_of(ask: Callable[[], Any], head: nn.Linear) -> Tensor:
             "out; use TrainConfig(linear_objective=False)"
         )
     hidden: Tensor = answer
+    if torch.is_grad_enabled() and not (
+        passes_on and hidden.requires_grad == given[0][0].requires_grad
+    ):
+        raise ValueError(
+            "the student's logits pass no gradient on, so its head alone would learn; leave "
+            "detach() and torch.no_grad() out of its forward"
+        )
     return hidden
 
 
@@ -221,8 +235,11 @@ class _WrittenTo(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, weights: Iterable[Tensor]):
         super().__init__()  # type: ignore[no-untyped-call]
         # A weight in pieces is left out: it is of another class, and its pieces are not written
-        # through it.
-        self.weights = {_memory(w): w for w in weights if type(w) in PLAIN}
+        # through it. Several weights may be parts of one memory.
+        self.weights: dict[int, list[Tensor]] = {}
+        for weight in {id(each): each for each in weights}.values():
+            if type(weight) in PLAIN:
+                self.weights.setdefault(_memory(weight), []).append(weight)
         self.before: list[tuple[Tensor, Tensor]] = []
 
     def __torch_dispatch__(
@@ -233,10 +250,9 @@ class _WrittenTo(TorchDispatchMode):  # type: ignore[no-untyped-call]
         named: dict[str, Any] | None = None,
     ) -> Any:
         if isinstance(operation, torch._ops.OpOverload) and operation._schema.is_mutable:
-            for tensor in (*arguments, *(named or {}).values()):
-                weight = self.weights.pop(_memory(tensor), None) if type(tensor) in PLAIN else None
-                if weight is not None:
-                    self.before.append((weight, weight.clone()))
+            for tensor in tree_leaves((arguments, named)):  # _foreach_add_ takes lists of tensors
+                written = self.weights.pop(_memory(tensor), ()) if type(tensor) in PLAIN else ()
+                self.before += [(weight, weight.clone()) for weight in written]
         return operation(*arguments, **(named or {}))
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from kdlab.arguments import checked
 from kdlab.chats import ChatDataset, train_chat_tokenizer
 from kdlab.config import TrainConfig
-from kdlab.data import END_OF_TEXT, Corpus, PackedDataset, load_corpus, train_tokenizer
+from kdlab.data import END_OF_TEXT, Corpus, PackedDataset, load_corpus, tokenizer_for
 from kdlab.devices import kept_random_state, moved, resolve_device
 from kdlab.examples import Examples, load_examples
 from kdlab.files import cache_dir, slug, whole_or_not_at_all
@@ -111,7 +111,7 @@ class Ingredients:
                 device=device,
                 progress=progress,
             )
-            tokenizer, end = train_tokenizer(corpus, own.config.vocab_size), END_OF_TEXT
+            tokenizer, end = tokenizer_for(corpus, own.config.vocab_size), END_OF_TEXT
             kept = tokenizer
         train, validation = (
             PackedDataset(split, tokenizer, recipe.block_size or BLOCK_SIZE, end_of_text=end)
@@ -186,7 +186,7 @@ class Ingredients:
         kind, _, n = name.partition(":")
         if kind == "hf":
             return load_both(n, self.setting.vocab_size)[0]
-        smaller = every_nth_layer(self.teacher, int(n))
+        smaller = every_nth_layer(self.teacher, int(n)).float()  # a teacher may be in half of it
         return smaller if kind == "layers" else type(smaller)(smaller.config)
 
     @property
@@ -302,7 +302,7 @@ def trained_teacher(
             tokens = train_chat_tokenizer(corpus, shape.vocab_size)
             train = ChatDataset(corpus.train, tokens, max_length=shape.block_size)
         else:
-            tokenizer = train_tokenizer(corpus, shape.vocab_size)
+            tokenizer = tokenizer_for(corpus, shape.vocab_size)
             train = PackedDataset(corpus.train, tokenizer, shape.block_size)
         if progress:
             print(

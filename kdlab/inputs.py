@@ -123,7 +123,9 @@ def _embeddings(model: nn.Module) -> int | None:
         if _is_pretrained(part):
             table = cast(Any, part).get_input_embeddings()
         if table is not None:
-            return len(table.weight) if isinstance(table, nn.Embedding) else None
+            # FSDP 1 with use_orig_params leaves each process a flat piece of the weight.
+            whole = isinstance(table, nn.Embedding) and table.weight.dim() == 2
+            return len(table.weight) if whole else None
     return None
 
 

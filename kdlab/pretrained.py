@@ -17,6 +17,10 @@ from tokenizers import Tokenizer, pre_tokenizers
 
 from kdlab.tokens import encoded
 
+PLACE = {"revision", "code_revision", "subfolder", "token", "proxies", "cache_dir"}
+PLACE |= {"local_files_only", "force_download", "trust_remote_code"}
+"""Options that say where a model is and how to get it, and so its tokenizer, too."""
+
 
 def load_both(
     name: str,
@@ -32,7 +36,8 @@ def load_both(
         vocab_size: how many tokens to keep, from the first on; None: all.
         dtype: the dtype of the weights, by its name in torch.
         options: for transformers' ``from_pretrained``: ``{"device_map": "auto"}`` distributes a
-            model over devices, ``{"quantization_config": {...}}`` quantises it.
+            model over devices, ``{"quantization_config": {...}}`` quantises it. Those in ``PLACE``,
+            such as ``revision``, are the tokenizer's, too.
 
     Raises:
         ValueError: transformers is not installed, or refuses an option; an option sets the dtype;
@@ -41,7 +46,8 @@ def load_both(
     """
     if os.path.exists(os.path.expanduser(name)):
         name = os.path.abspath(os.path.expanduser(name))  # adapters save the path of their model
-    tokenizer = tokenizer_of(name)
+    place = {each: value for each, value in (options or {}).items() if each in PLACE}
+    tokenizer = tokenizer_of(name, **place)
     from transformers import AutoModelForCausalLM
 
     folder, where = _place(name)
@@ -101,21 +107,25 @@ def _place(name: str) -> tuple[str, dict[str, Any]]:
     return folder or ".", {"gguf_file": file}
 
 
-def tokenizer_of(name: str, vocab_size: int | None = None) -> Any:
-    """A model's tokenizer from transformers, with all tokens or the first ``vocab_size``."""
+def tokenizer_of(name: str, vocab_size: int | None = None, **options: Any) -> Any:
+    """A model's tokenizer from transformers, with all tokens or the first ``vocab_size``.
+
+    The ``options`` are for ``from_pretrained``.
+    """
     try:
         from transformers import AutoTokenizer
     except ImportError:
         raise ValueError("Hugging Face models need transformers: pip install 'kdlab[hf]'") from None
     folder, where = _place(os.path.expanduser(name))
     names = ("tokenizer*", "vocab*", "*.model", "*.tiktoken", "tekken*")
-    if not where and os.path.isdir(folder) and not any(any(Path(folder).glob(n)) for n in names):
+    inner = os.path.join(folder, options.get("subfolder") or "").rstrip("/")
+    if not where and os.path.isdir(folder) and not any(any(Path(inner).glob(n)) for n in names):
         raise ValueError(
-            f"{folder} holds no tokenizer; tokenizer.save_pretrained({folder!r}) writes the one "
+            f"{inner} holds no tokenizer; tokenizer.save_pretrained({inner!r}) writes the one "
             "that the model was trained with"
         )
     with loading(f"the tokenizer of {name}"):
-        tokenizer = AutoTokenizer.from_pretrained(folder, **where)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **where, **options)
     return tokenizer if vocab_size is None else _shortened(tokenizer, vocab_size)
 
 

@@ -329,7 +329,8 @@ def write_topk_store(
         TypeError: the teacher is not a model.
         ValueError: ``k``, the temperature or the vocabulary is outside its range; the teacher is
             not a causal language model, lets packed texts see each other, or has logits that are
-            NaN; or ``path``, or its ``.partial``, holds something else, which is not replaced.
+            NaN; no row has a second token; ``path``, or its ``.partial``, holds something else,
+            which is not replaced; or another call writes to it at the same time.
 
     A position takes ``4k + 2`` bytes for a vocabulary of up to 65,536 entries, and ``k/8`` bytes
     more for each further bit of the token ids: with k = 64, 258 bytes, or 274 for 262,144 entries.
@@ -370,6 +371,8 @@ def write_topk_store(
             raise ValueError(f"k must be between 1 and the vocabulary's {entries}, got {k}")
         table = table_of(batch_of(data, [i], labels=False) for i in range(len(data)))
         tokenizer = getattr(data, "tokenizer_sha256", None)
+        if not table["positions"].any():
+            raise ValueError("no row of data has a second token, which a teacher could predict")
         header = header_of(table, k, entries, temperature, model_sha256(teacher), tokenizer)
         if is_written(path, header, table):
             return
@@ -393,13 +396,22 @@ def write_topk_store(
                 log_p = log_softmax(logits[:, :-1], temperature)
                 check_numbers(log_p, present(batch), start)
                 records = encode(log_p, header)
+                if os.fstat(file.fileno()).st_size != file.tell():
+                    raise ValueError(
+                        f"another call writes to {partial}; this one has stopped. When that one "
+                        "has ended, the same call goes on from there"
+                    )
                 for row, there in zip(records, present(batch), strict=True):
                     followed = there.nonzero().flatten()[:-1].cpu().numpy()
                     file.write(row[followed].tobytes())
+                file.flush()
                 bar.update(len(rows))
-            file.flush()
             os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        partial.replace(path)
+    except FileNotFoundError:  # another call, which ended at the same time, has done it
+        if not is_written(path, header, table):
+            raise
 
 
 def _check_same(path: Path, field: str, stored: str | None, found: str | None) -> None:

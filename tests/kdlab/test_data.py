@@ -203,6 +203,15 @@ def test_a_tokenizer_is_trained_once_and_never_on_validation_text(cache, monkeyp
     assert train_tokenizer(unseen, vocab_size=300).to_str() == first.to_str()
 
 
+def test_a_text_that_fills_no_vocabulary_is_told(cache):
+    corpus = Corpus("small", tuple(f"document {i} of a small corpus" for i in range(100)))
+    for _ in ("trained", "from the cache"):
+        with pytest.warns(UserWarning, match="small gives [0-9]+ entries, not 2,000") as found:
+            tokenizer = train_tokenizer(corpus, vocab_size=2000)
+        assert found[0].filename == __file__
+    assert 257 < tokenizer.get_vocab_size() < 2000
+
+
 def test_blocks_hold_the_documents_in_order_with_ends_between(pydocs):
     tokenizer = train_tokenizer(pydocs)
     documents = pydocs.validation[:3]

@@ -51,6 +51,8 @@ CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{
         ({"system": "Be.", "conversations": [U, A], "label": True}, "sua", "A."),
         ({"system": "Be.", "messages": [{"role": "system", "content": "Be."}, U, A]}, "sua", "A."),
         ({"system": "", "prompt": "Q?", "completion": "A.", "label": "joke"}, "ua", "A."),
+        ({"prompt": "Q?", "completion": "A.", "text": "Q?A.", "label": 1}, "ua", "A."),
+        ({"messages": [U, A], "conversations": None, "completion": None}, "ua", "A."),
         ({"system": "Be.", "prompt": [U], "completion": [A]}, "sua", "A."),
         ({"messages": float("nan"), "prompt": "Q?", "completion": "A."}, "ua", "A."),
         ({"messages": [U | {"content": ["Q", "?"]}, A]}, "ua", "A."),
@@ -160,6 +162,16 @@ def test_an_answer_that_is_not_to_be_learned_is_not(name):
         ({"system": "Be.", "prompt": "Q?", "completion": "A."}, "'system' has no place beside"),
         ({"system": "Be.", "messages": [U | {"role": "system"}, A]}, "both speak for the system"),
         ({"prompt": "Q?", "completion": "A.", "label": False}, "'label' is false, so its answer"),
+        ({"prompt": "Q?", "completion": "A.", "label": 0}, "'label' is 0, .* number of a class"),
+        ({"messages": [U, A], "label": 0.0}, "'label' is 0"),
+        (
+            {"messages": [U, A], "prompt": "Q?", "completion": "B."},
+            "both 'messages' and 'prompt' with 'completion'; remove one of the two",
+        ),
+        (
+            {"messages": [U, A], "conversations": [U, A]},
+            "both 'messages' and 'conversations'; remove one of the two",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_row_is_told_with_its_line_and_field(tmp_path, row, message):

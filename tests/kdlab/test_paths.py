@@ -55,6 +55,17 @@ class Scaled(TinyGPT):
         return super().forward(*arguments, **named) * 3.0
 
 
+class Detached(TinyGPT):
+    def forward(self, *arguments, **named):
+        return super().forward(*arguments, **named).detach()
+
+
+class WithoutGradients(TinyGPT):
+    @torch.no_grad()
+    def forward(self, *arguments, **named):
+        return super().forward(*arguments, **named)
+
+
 class ScaledInPlace(TinyGPT):
     def forward(self, *arguments, **named):
         return super().forward(*arguments, **named).mul_(3.0)
@@ -404,6 +415,31 @@ def test_nothing_that_a_model_writes_to_is_left_written_to():
         assert torch.equal(value, before[name]), name
 
 
+class WritesToMany(TinyGPT):
+    """Changes weights of one memory with one call, as an optimiser does."""
+
+    def __init__(self, *arguments, **named):
+        super().__init__(*arguments, **named)
+        whole = torch.ones(6)
+        self.one, self.two = nn.Parameter(whole[:3]), nn.Parameter(whole[3:])
+
+    def forward(self, *arguments, **named):
+        torch._foreach_add_([self.norm.weight, self.lm_head.weight], 1.0)
+        self.one.mul_(2)
+        self.two.mul_(2)
+        return super().forward(*arguments, **named)
+
+
+def test_weights_that_are_written_to_together_are_put_back():
+    model = gpt(kind=WritesToMany)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with unchanged(model):
+        model(torch.arange(8)[None])
+        assert not torch.equal(model.norm.weight, before["norm.weight"])
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # PyTorch warns of what its own compiler does
 def test_what_is_compiled_whole_is_asked_as_it_is_written():
@@ -417,6 +453,18 @@ def test_what_is_compiled_whole_is_asked_as_it_is_written():
         assert torch.equal(whole(ids), expected)
         assert torch.allclose(flex_attention(queries, queries, queries), queries)
     torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("kind", [Detached, WithoutGradients])
+@pytest.mark.parametrize("linear", [True, False])
+def test_a_student_that_passes_no_gradient_on_is_refused(kind, linear):
+    """On the linear path its head alone learned."""
+    with pytest.raises(ValueError, match="pass no gradient on"):
+        losses(gpt(kind=kind), gpt(1), linear=linear)
+    assert losses(gpt(), gpt(1, kind=kind), linear=linear)
+    student = gpt().requires_grad_(False)
+    student.norm.requires_grad_(True)
+    assert losses(student, gpt(1), linear=linear)
 
 
 # --- adapters ---

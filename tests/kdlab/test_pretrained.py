@@ -73,6 +73,15 @@ def test_all_layers_are_the_model_itself(kind):
 
 
 @KINDS
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_weights_keep_their_precision(kind, dtype):
+    model = a_model(kind).to(dtype)
+    student = every_nth_layer(model, 2)
+    assert {weight.dtype for weight in student.state_dict().values()} == {dtype}
+    assert logits_of(student, IDS).dtype == dtype
+
+
+@KINDS
 @pytest.mark.parametrize(("n", "kept"), [(2, [1, 3]), (3, [2]), (4, [3])])
 def test_the_last_of_each_n_is_kept_with_all_that_is_no_layer(kind, n, kept):
     model = a_model(kind)
@@ -431,6 +440,27 @@ def test_layers_with_adapters_in_them_are_not_taken(llama):
     peft.inject_adapter_in_model(peft.LoraConfig(target_modules=["q_proj"]), model)
     with pytest.raises(ValueError, match="adapters belong to their layers"):
         every_nth_layer(model, 2)
+
+
+def test_a_tokenizer_is_of_the_same_place_as_its_model(llama, tmp_path, monkeypatch):
+    """A model from another revision, with the tokens of the newest, reads other tokens."""
+    asked = []
+    real = transformers.AutoTokenizer.from_pretrained
+
+    def from_pretrained(name, **options):
+        asked.append(options)
+        return real(name, **options)
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", from_pretrained)
+    shutil.copytree(llama, tmp_path / "whole" / "part")
+    options = {"subfolder": "part", "revision": "v1", "trust_remote_code": False}
+    load_both(str(tmp_path / "whole"), options=options | {"low_cpu_mem_usage": True})
+    load_both(llama)
+    assert asked == [options, {}]
+    for path in (tmp_path / "whole" / "part").glob("tokenizer*"):
+        path.unlink()
+    with pytest.raises(ValueError, match="part holds no tokenizer; tokenizer"):
+        load_both(str(tmp_path / "whole"), options=options)
 
 
 # --- weights in a GGUF ---

@@ -127,3 +127,31 @@ def test_the_program_for_models_in_pieces_runs_as_the_page_has_it(tmp_path):
     assert first == second
     assert first[:2] == ["2", "DTensor"]
     assert len(first) == 4  # two losses
+
+
+OF_FSDP_1 = """
+import torch
+import torch.distributed as dist
+from torch.distributed.fsdp import FullyShardedDataParallel
+from kdlab import CombinedObjective, DistillationTrainer, TrainConfig
+from tests.kdlab.tiny_models import rows, tiny
+
+dist.init_process_group("gloo")
+config = TrainConfig(steps=2, batch_size=2, device="cpu")
+found = []
+for options in (None, {}, {"use_orig_params": True}):
+    teacher = tiny("Llama", 1)
+    if options is not None:
+        teacher = FullyShardedDataParallel(teacher, device_id=torch.device("cpu"), **options)
+    trainer = DistillationTrainer(tiny("Llama"), teacher, CombinedObjective(), config=config)
+    found.append([round(loss, 4) for loss in trainer.fit(rows(16)).column("loss")])
+print(found[0] == found[1] == found[2], flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_teacher_in_pieces_of_fsdp_1_teaches_as_the_whole_one(tmp_path):
+    """With flat pieces as parameters, one process ended in an error, and with it the others."""
+    (tmp_path / "train.py").write_text(OF_FSDP_1, encoding="utf-8")
+    said = on_two_processes(tmp_path, program, tmp_path / "train.py")
+    assert [text.split()[-1] for text in said] == ["True", "True"]

@@ -1,10 +1,13 @@
 """A store's file: what stands under its name already, and what may not be written into it."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 import torch
 import torch.nn as nn
 
+import kdlab.teachers
 from kdlab import TopKTeacher, write_topk_store
 
 V = 12
@@ -77,6 +80,51 @@ def test_a_teacher_that_says_what_is_no_number_is_told_with_the_row(tmp_path):
         teacher.says[7] = torch.full((V,), -torch.inf).index_fill(0, torch.tensor(3), 0.0)
     write_topk_store(teacher, DATA, tmp_path / "own.topk", 3)
     assert TopKTeacher(tmp_path / "own.topk", DATA).header["k"] == 3
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_two_calls_at_once_leave_one_whole_store(tmp_path, monkeypatch, stops):
+    """The later one ended in a FileNotFoundError, or wrote behind a gap in the other's store."""
+    write_topk_store(Table(), DATA, tmp_path / "alone", 3)
+    path, encode, calls = tmp_path / "t.topk", kdlab.teachers.encode, []
+
+    def meanwhile(log_p, header):
+        calls.append(len(log_p))
+        if len(calls) == 2:  # of the first call; it has written a row
+            with suppress(KeyboardInterrupt):
+                write_topk_store(Table(), DATA, path, 3, batch_size=1)
+        elif stops and len(calls) == 4:
+            raise KeyboardInterrupt
+        return encode(log_p, header)
+
+    monkeypatch.setattr(kdlab.teachers, "encode", meanwhile)
+    with pytest.raises(ValueError, match=r"another call writes to .*t\.topk\.partial; this one"):
+        write_topk_store(Table(), DATA, path, 3, batch_size=1)
+    write_topk_store(Table(), DATA, path, 3, batch_size=1)
+    assert path.read_bytes() == (tmp_path / "alone").read_bytes()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["alone", "t.topk"]
+
+
+def test_of_two_calls_that_end_together_both_are_content(tmp_path, monkeypatch):
+    path, replace = tmp_path / "t.topk", type(tmp_path).replace
+
+    def twice(partial, target):
+        replace(partial, target)
+        return replace(partial, target)
+
+    monkeypatch.setattr(type(tmp_path), "replace", twice)
+    write_topk_store(Table(), DATA, path, 3)
+    assert TopKTeacher(path, DATA).header["k"] == 3
+
+
+def test_rows_of_one_token_each_make_no_store(tmp_path):
+    """It was written, and could not be opened."""
+    rows = [{"input_ids": torch.tensor([i]), "labels": torch.tensor([i])} for i in range(3)]
+    with pytest.raises(ValueError, match="no row of data has a second token"):
+        write_topk_store(Table(), rows, tmp_path / "t.topk", 3)
+    assert not list(tmp_path.iterdir())
+    write_topk_store(Table(), [*rows, *DATA], tmp_path / "t.topk", 3)
+    assert TopKTeacher(tmp_path / "t.topk", [*rows, *DATA]).header["positions"] == 20
 
 
 @pytest.mark.parametrize(
