@@ -107,8 +107,7 @@ constraints: ## write constraints.txt from a fresh install of the newest version
 	$(VENV).constraints/bin/python -m pip install --quiet -r requirements.txt -e '.[test,bench,hub]'
 	@# not triton: each build of torch has its own
 	$(VENV).constraints/bin/python -m pip freeze --exclude-editable > $(VENV).constraints/all.txt
-	sed -E -e 's/\+cpu$$//' -e '/^triton==/d' $(VENV).constraints/all.txt > $(VENV).constraints/kept.txt
-	mv $(VENV).constraints/kept.txt constraints.txt
+	sed -E -e 's/\+cpu$$//' -e '/^triton==/d' $(VENV).constraints/all.txt > constraints.txt
 	rm -rf $(VENV).constraints
 
 clean: ## remove what builds made; keep .venv

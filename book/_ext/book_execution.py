@@ -7,7 +7,7 @@ Four things that Jupyter Book leaves to luck:
   comments and docstrings may change without;
 - a page that should have been executed and was not fails the build, warnings as errors or not;
 - each page says at its end when, for how long and with which versions it was executed;
-- after a build that failed with warnings, the next one reads every page again, because Sphinx tells
+- after a build with warnings, the next one reads every page again, because Sphinx tells
   nothing twice of a page that has not changed.
 
 Configuration:
@@ -154,8 +154,8 @@ def say_when(app: Sphinx, page: str, template: str, context: dict, doctree) -> N
 
 
 def forget_warned(app: Sphinx, failure: Exception | None) -> None:
-    """Remove the environment of a build that its warnings fail, as Sphinx does where one raises."""
-    if app.keep_going and app._warncount:
+    """Remove the environment of a build that warned, as Sphinx does where one raises."""
+    if app._warncount:
         Path(app.doctreedir, ENV_PICKLE_FILENAME).unlink(missing_ok=True)
 
 

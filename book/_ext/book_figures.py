@@ -26,7 +26,7 @@ IN_TAG = r"(?=[^<>]*>)"  # and not in the words that a figure shows
 # The style of its own would hold for all drawings of the page; book.css has it. Words are turned by
 # nothing, which need not be said.
 LEFT_OUT = re.compile(
-    rf"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->|\s*font-family: [^;\"]*;?{IN_TAG}"
+    rf"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->|\s*font-family: [^;\"<>]*;?{IN_TAG}"
     r'| transform="rotate\(-?0 [^)]*\)"',
     re.DOTALL,
 )

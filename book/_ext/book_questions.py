@@ -135,7 +135,10 @@ class Question(SphinxDirective):
                 raise self.error(f"question {name!r}: {item.astext()!r} needs feedback, once")
             pairs.append((terms[0].children, said[0].children))
 
-        asked[name] = version(kind, prompt, [term for term, _ in pairs])
+        terms = [term for term, _ in pairs]
+        if kind == "numeric":  # the wrong answers that we expect are feedback
+            terms = [term for term in terms if term[0].astext().startswith("=")]
+        asked[name] = version(kind, prompt, terms)
         identity = f"question-{name}"
         answers = getattr(self, kind)(identity, pairs)
         form = make(
@@ -245,9 +248,8 @@ class Question(SphinxDirective):
     def matching(self, identity: str, pairs: list) -> element:
         split = []
         for term, said in pairs:
-            if not isinstance(term[-1], nodes.Text) or "=>" not in term[-1].astext():
-                raise self.error(f"{identity}: write each pair as 'left => right', right in words")
-            left, right = term[-1].astext().split("=>", 1)
+            last = term[-1].astext() if isinstance(term[-1], nodes.Text) else ""
+            left, _, right = last.partition("=>")
             right = smartyPants(right.strip())
             if not right:
                 raise self.error(f"{identity}: write each pair as 'left => right', right in words")

@@ -58,7 +58,7 @@ def test_its_colours_are_the_pages(drawn):
 def test_what_its_words_say_stays_as_it_is():
     from book_figures import inline
 
-    said = ["kdlab --lam 2", "#abcdef", "url(#a) font-family: x;", "a ... b"]
+    said = ["kdlab --lam 2", "#abcdef", "url(#a) font-family: x", "a ... b"]
     with plt.rc_context({"svg.fonttype": "none"}):
         figure = plt.figure()
         for i, text in enumerate([*said, "the teacher's"]):
@@ -67,7 +67,7 @@ def test_what_its_words_say_stays_as_it_is():
         figure.savefig(file, format="svg")
         plt.close(figure)
     text = inline(file.getvalue(), "", "figure-0-")
-    # Quotation marks alone are those of print, as in drawings.
+    # Of print are the quotation marks alone: dashes and dots may be code.
     assert re.findall("<text[^>]*>([^<]*)<", text) == [*said, "the teacher’s"]
 
 
