@@ -85,10 +85,24 @@ class AnswerEvaluation:
 def exact_match(conversation: Conversation, said: str) -> bool:
     """Whether an answer is the expected one, up to case, the width of spaces and final full stops.
 
+    Raises:
+        ValueError: the expected answer calls a tool; text alone does not say whether one was right.
+
     >>> exact_match(Conversation.of({"prompt": "2 + 2 =", "completion": " 4"}), "4.")
     True
     """
+    if calls_tool(conversation):
+        raise ValueError(
+            f"the expected answer to {conversation.where or 'a question'} calls a tool, and "
+            "exact_match compares text alone; give right=, a function that judges calls too, or "
+            "leave such questions out"
+        )
     return _plainly(said) == _plainly(conversation.answer)
+
+
+def calls_tool(conversation: Conversation) -> bool:
+    """Whether the expected answer calls a tool, with or without a text."""
+    return bool(conversation.messages[len(conversation.prompt)].get("tool_calls"))
 
 
 def _plainly(text: str) -> str:
@@ -201,8 +215,9 @@ def evaluate_answers(
         batch_size: answers that are written at a time.
 
     Raises:
-        ValueError: there are no conversations; the template refuses one; or a question is so long
-            that the model can read no answer after it.
+        ValueError: there are no conversations; the template refuses one; a question is so long that
+            the model can read no answer after it; or an expected answer calls a tool, and ``right``
+            is :func:`kdlab.exact_match`.
 
     >>> from kdlab import TinyGPT, reckoning, train_chat_tokenizer
     >>> examples = reckoning(200)
@@ -212,6 +227,9 @@ def evaluate_answers(
     0.0
     """
     asked = tuple(read_conversations(conversations))
+    if right is exact_match:
+        for conversation in asked:  # before anything is written, which takes long
+            exact_match(conversation, "")
     answers = write_answers(model, asked, tokenizer, new_tokens=new_tokens, batch_size=batch_size)
     pairs = zip(asked, answers, strict=True)
     judged = tuple(right(conversation, answer.text) for conversation, answer in pairs)

@@ -25,7 +25,7 @@ from kdlab.devices import device_of
 from kdlab.divergences import forward_kl, reverse_kl
 from kdlab.heads import DoesMore, find_head, hidden_of, unchanged, why_not_left_out
 from kdlab.inputs import check_ids, logits_for
-from kdlab.modes import in_evaluation_mode
+from kdlab.modes import held_by, in_evaluation_mode, in_turn
 from kdlab.objective import counted
 from kdlab.packing import check_packing, is_packed
 from kdlab.products import gathered, in_rows, projected
@@ -171,7 +171,7 @@ def evaluate(
     made = partial(
         batch_of, data, check=lambda batch: check_ids(batch, *models), ignore_index=ignore_index
     )
-    with in_evaluation_mode(*models):
+    with in_turn(*models, *held_by(teacher)), in_evaluation_mode(*models):
         row = {key: value.to(device) for key, value in made([telling_row(data)]).items()}
         for each in asked:
             each.check(row)

@@ -36,6 +36,7 @@ ROLES = ("system", "developer", "user", "assistant", "tool")
 CALLED = {"human": "user", "gpt": "assistant", "model": "assistant", "function": "tool"}
 """Other programs' names of roles, and kdlab's."""
 TEXT = ("text", "input_text", "output_text")  # types of parts that a message's content may have
+FORMS = (("messages",), ("conversations",), ("prompt", "completion"))
 PICTURES = "kdlab trains on text; leave such rows out"
 NOT_READ = dict.fromkeys(("image", "images", "video", "videos", "audio", "audios"), PICTURES) | {
     "chat_template_kwargs": "kdlab renders all rows alike; remove it, and set what it says as "
@@ -75,9 +76,10 @@ class Conversation:
             where: the origin of the row, for error messages.
 
         Raises:
-            ValueError: the row is in neither form, or in two; it has a field that kdlab cannot use,
-                such as ``images``; no message is to be learned from; or its ``label`` is false or
-                0, TRL's mark of an unwanted answer. The message names the field.
+            ValueError: the row is in neither form, or in two that say different things; it has a
+                field that kdlab cannot use, such as ``images``; no message is to be learned from;
+                or its ``label`` is false, TRL's mark of an unwanted answer. The message names the
+                field.
         """
         if not isinstance(row, Mapping):
             raise ValueError(
@@ -96,17 +98,7 @@ class Conversation:
         kind = str(row.get("kind") or "")
         if row.get("label") is False:
             raise ValueError(f"{where}: its 'label' is false, so its answer is not to be learned")
-        if row.get("label") == 0:
-            raise ValueError(
-                f"{where}: its 'label' is 0, so its answer is not to be learned; if it is the "
-                "number of a class, remove that column"
-            )
-        forms = [f"{name!r}" for name in ("messages", "conversations") if name in row]
-        if {"prompt", "completion"} <= row.keys():
-            forms.append("'prompt' with 'completion'")
-        if len(forms) > 1:
-            both = " and ".join(forms[:2])
-            raise ValueError(f"{where}: it has both {both}; remove one of the two")
+        _check_alike(row, where)
         for name in ("messages", "conversations"):
             if name in row:
                 messages = _behind_system(row, _messages(row[name], name, where), where)
@@ -165,6 +157,19 @@ class Conversation:
 
 def _as_list(value: Any, role: str) -> Any:
     return [{"role": role, "content": value}] if isinstance(value, str) else value
+
+
+def _check_alike(row: Mapping[str, Any], where: str) -> None:
+    """Raise ValueError if a row has conversations that differ, but for the system's words."""
+    forms = [names for names in FORMS if all(row.get(name) for name in names)]
+    said = []
+    for names in forms if len(forms) > 1 else ():
+        own = {name: row[name] for name in (*names, "tools", "functions") if name in row}
+        messages = Conversation.of(own, where).messages
+        said.append([each for each in messages if each["role"] != "system"])
+    if any(each != said[0] for each in said):
+        told = " and ".join(" with ".join(map(repr, names)) for names in forms)
+        raise ValueError(f"{where}: {told} say different things; keep one of them")
 
 
 def _behind_system(

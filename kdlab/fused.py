@@ -297,8 +297,12 @@ def _divides(hidden: Tensor) -> bool:
 
 
 def _scaled(x: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
-    """x · scale, cast as it is written, so that a GPU never stores the product in x's own dtype."""
-    if x.dtype == dtype and scale.device.type == "cpu" and scale == 1:
+    """x · scale, cast as it is written, so that a GPU never stores the product in x's own dtype.
+
+    It may be x itself, but not if the graph is kept: autograd may add to what it is given in place.
+    """
+    kept = torch._C._autograd._get_current_graph_task_keep_graph()
+    if x.dtype == dtype and scale.device.type == "cpu" and scale == 1 and not kept:
         return x
     return torch.mul(x, scale, out=torch.empty_like(x, dtype=dtype))
 

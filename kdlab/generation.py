@@ -118,7 +118,9 @@ def generate(
             if temperature == 0:
                 token = logits.argmax(-1, keepdim=True)
             else:
-                token = _drawn((logits / temperature).softmax(-1), generator)
+                # From the largest, and by a normal float at least: neither is infinite, nor 0 / 0.
+                below = logits - logits.amax(-1, keepdim=True)
+                token = _drawn((below / max(temperature, TINY)).softmax(-1), generator)
             if ends:
                 token = token.masked_fill(ended, ends[0])
                 ended = ended | torch.isin(token, stops)
@@ -134,6 +136,7 @@ def generate(
     return input_ids
 
 
+TINY = torch.finfo(torch.float32).tiny
 BLOCK = 256  # tokens in a block of the vocabulary
 
 
@@ -173,13 +176,13 @@ def _checked_mask(
     if mask is None:
         return None
     check_tensor("attention_mask", mask)
-    if bool(mask.all()):
-        return None
     if mask.shape != input_ids.shape:
         raise ValueError(
             f"attention_mask {tuple(mask.shape)} must have the shape of input_ids, "
             f"{tuple(input_ids.shape)}"
         )
+    if bool(mask.all()):
+        return None
     if not bool(mask[:, -1].all()):
         raise ValueError("a row is padded on the right; text that goes on is padded on the left")
     mask = mask.long()

@@ -186,7 +186,9 @@ class Ingredients:
         kind, _, n = name.partition(":")
         if kind == "hf":
             return load_both(n, self.setting.vocab_size)[0]
-        smaller = every_nth_layer(self.teacher, int(n)).float()  # a teacher may be in half of it
+        smaller = every_nth_layer(
+            self.teacher, int(n)
+        ).float()  # the teacher may be in half precision, but weights are trained in float32
         return smaller if kind == "layers" else type(smaller)(smaller.config)
 
     @property

@@ -35,7 +35,7 @@ def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
         n: at least 1; at most the number of layers.
 
     Returns:
-        A new model, which shares nothing with the old one.
+        A new model, which shares nothing with the old one; its weights are in the same dtypes.
 
     Raises:
         ValueError: n is out of range; the model's layers are not found; the model has adapters,
@@ -76,6 +76,9 @@ def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
             smaller[f"{path}.{kept[int(number)]}.{rest}"] = tensor
     student = type(model)(config)
     _check_weights(student, smaller, f"each {n}th of these {total}")
+    for name, weight in (*student.named_parameters(), *student.named_buffers()):
+        if name in smaller:
+            weight.data = weight.data.to(smaller[name].dtype)
     student.load_state_dict(smaller)
     if hasattr(model, "generation_config"):  # where a chat model keeps the ends of its turns
         student.generation_config = copy.deepcopy(model.generation_config)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch.nn as nn
 
@@ -34,6 +35,15 @@ def in_turn(*models: nn.Module) -> Iterator[None]:
                 if not USED[i][1]:
                     del USED[i]
             CHANGED.notify_all()
+
+
+def held_by(teacher: Any) -> list[nn.Module]:
+    """The models that a teacher which is no module itself holds, and may take its turn with.
+
+    Who asks such a teacher in turn with other models takes these together with them.
+    """
+    held = () if isinstance(teacher, nn.Module) else getattr(teacher, "__dict__", {}).values()
+    return [each for each in held if isinstance(each, nn.Module)]
 
 
 @contextmanager

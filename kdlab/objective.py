@@ -78,7 +78,7 @@ class Objective(Protocol):
     """
 
     lam: float
-    """λ, which the trainer sets from the schedule before each step."""
+    """λ, which the trainer sets from the schedule before each step, and restores after the run."""
     ignore_index: int
     """The label of positions that do not count."""
 

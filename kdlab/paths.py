@@ -21,7 +21,7 @@ from kdlab.fused import LinearCombinedObjective, linear_twin
 from kdlab.heads import find_head, hidden_of, left_out, unchanged, why_not_left_out
 from kdlab.inputs import logits_for, model_inputs
 from kdlab.models import logits_of
-from kdlab.modes import in_evaluation_mode, in_turn
+from kdlab.modes import held_by, in_evaluation_mode, in_turn
 from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.teachers import Teacher
 from kdlab.topk import TopK
@@ -135,12 +135,14 @@ def _heads(
     Returned with it: how many logits the teacher gives at a position, None if it gives none.
     """
     parts = [part for part in (student, teacher) if isinstance(part, nn.Module)]
-    with in_evaluation_mode(*parts), unchanged(*parts):
+    together = in_turn(*parts, *held_by(teacher))
+    with together, in_evaluation_mode(*parts), unchanged(*parts):
         check_no_future(student, lambda row: logits_for(student, row), batch)
         knows_any = teacher is not None and getattr(teacher, "any_text", True)
         if teacher is not None and (knows_any or isinstance(teacher, nn.Module)):
             check_no_future(teacher, teacher.targets, batch)
-    with in_turn(*parts), unchanged(*parts), accelerator.autocast():
+    together = in_turn(*parts, *held_by(teacher))
+    with together, unchanged(*parts), accelerator.autocast():
         teacher_head: Any = getattr(teacher, "head", None)
         why: str | None = "it shows no head"
         targets: Tensor | TopK | None = None

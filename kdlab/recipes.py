@@ -33,6 +33,9 @@ BLOCK_SIZE = TinyGPTConfig.block_size  # tokens that a student reads at once
 class Recipe:
     """All that the result of a distillation depends on, besides the code and the machine.
 
+    A copy by ``dataclasses.replace`` keeps the learning rate, also one that was chosen by default;
+    ``replace(recipe, lora=None, learning_rate=None)`` has the default of the copy.
+
     Raises:
         ValueError: a name is unknown, a number is outside its range, or two fields do not fit.
 
@@ -277,10 +280,12 @@ def read_recipe(run: str | Path) -> Recipe:
 
     Raises:
         FileNotFoundError: the folder holds no run.
-        ValueError: the recipe is damaged, or has a field that this version does not know.
+        ValueError: the recipe is damaged or empty, or has a field that this version does not know.
     """
     path = Path(run) / "recipe.json"
     found = read_record(path)
+    if not found:
+        raise ValueError(f"{path} holds an empty object, and a recipe has fields")
     odd = found.keys() - {item.name for item in fields(Recipe)}
     if odd:
         raise ValueError(f"{path} has {min(odd)!r}, which this version of kdlab does not know")

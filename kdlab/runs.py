@@ -21,7 +21,7 @@ import torch.nn as nn
 from accelerate.utils import set_seed
 
 from kdlab.adapters import with_adapters
-from kdlab.answers import evaluate_answers, write_answers
+from kdlab.answers import calls_tool, evaluate_answers, write_answers
 from kdlab.arguments import checked
 from kdlab.batches import Rows
 from kdlab.checkpoints import has_checkpoint
@@ -141,10 +141,12 @@ def distill(
 
     measured = history.eval[-1] if history.eval else {"kl_to_teacher": None}
     if measured["kl_to_teacher"] is None:  # the trainer had no live teacher to compare with
-        live = moved(ingredients.teacher, trainer.accelerator.device)
-        measured = evaluate(
-            student, ingredients.validation, live, match_vocab=objective.match_vocab
-        ).as_record()
+        where = trainer.accelerator.device
+        live = moved(ingredients.teacher, where)
+        with _as_in_a_step(recipe, where):
+            measured = evaluate(
+                student, ingredients.validation, live, match_vocab=objective.match_vocab
+            ).as_record()
     summary = {
         "arm": recipe.arm,
         "schedule": recipe.schedule if recipe.arm == "combined" else None,
@@ -221,11 +223,14 @@ def _student(recipe: Recipe, ingredients: Ingredients) -> nn.Module:
 def _of_conversations(
     student: nn.Module, ingredients: Ingredients, recipe: Recipe
 ) -> dict[str, Any]:
-    """For the summary: how conversations became rows, and scores of answers to held-out ones."""
+    """For the summary: how conversations became rows, and scores of answers to held-out ones.
+
+    Only questions whose answer is text alone are asked: a call of a tool is not judged.
+    """
     train: Any = ingredients.train
     held_out: Any = ingredients.validation
     found: dict[str, Any] = {"examples": str(train.report)}
-    asked = held_out.conversations
+    asked = [each for each in held_out.conversations if not calls_tool(each)]
     asked = spread(asked, min(recipe.eval_answers, len(asked)))
     if asked:
         answers = evaluate_answers(
@@ -270,7 +275,13 @@ def evaluate_run(run: str | Path, *, device: str = "auto") -> Evaluation:
     where = resolve_device(device)
     teacher, same = moved(ingredients.teacher, where), entries_of(student) == ingredients.vocab_size
     match_vocab = "error" if same else "truncate"
-    return evaluate(student.to(where), ingredients.validation, teacher, match_vocab=match_vocab)
+    with _as_in_a_step(recipe, where):
+        return evaluate(student.to(where), ingredients.validation, teacher, match_vocab=match_vocab)
+
+
+def _as_in_a_step(recipe: Recipe, device: torch.device) -> torch.autocast:
+    """The precision in which the trainer trains and measures."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=recipe.mixed_precision == "bf16")
 
 
 def _check_text(run: str | Path, recipe: Recipe, summary: Mapping[str, Any], sha256: str) -> None:

@@ -19,11 +19,14 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, is_dataclass, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import lru_cache, partial
+from hashlib import sha256
 from itertools import count
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
+from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 import torch
@@ -141,8 +144,9 @@ class Sweep:
 
         Warns:
             UserWarning: a folder held a run of another specification, one that another function
-                ran or measured, by the function's name, or one of a text that has changed
-                since; that run is kept, under another name.
+                ran or measured, or one of a text that has changed since; that run is kept, under
+                another name. Functions are told apart by their names and by the values that were
+                bound to them, lambdas by their code, too.
         """
         if jobs < 1:
             raise ValueError(f"jobs must be at least 1, got {jobs}")
@@ -342,13 +346,55 @@ def _plain(value: Any) -> Any:
 
 
 def _name_of(function: Any) -> str | None:
-    """The name of a function, within its module; of another callable, that of its class."""
-    if function is None:
-        return None
-    while isinstance(function, partial):
-        function = function.func
-    named = function if hasattr(function, "__qualname__") else type(function)
-    return str(named.__qualname__)  # a module is called otherwise where it is run as a program
+    """The name of a function, within its module; of another callable, that of its class.
+
+    A hash follows it where several may have this name: of what ``partial`` binds, of the fields of
+    a dataclass, of what a function keeps of the one around it, and of the code of a lambda.
+    """
+    return None if function is None else _told(function)
+
+
+def _told(value: Any, within: tuple[Any, ...] = ()) -> str:
+    """A value in words, the same in every process; ``within`` are the values that it is part of."""
+    if value is None or isinstance(value, bool | int | float | complex | str | bytes):
+        return repr(value)
+    if any(value is each for each in within):  # such as a function that calls itself
+        return "..."
+    within = (*within, value)
+    if isinstance(value, Mapping):
+        value = list(value.items())
+    if isinstance(value, list | tuple | set | frozenset):
+        parts = [_told(part, within) for part in value]
+        return str(parts if isinstance(value, list | tuple) else sorted(parts))
+    if isinstance(value, CodeType):
+        return _told([value.co_code, value.co_names, value.co_consts], within)
+    if isinstance(value, partial):
+        name, held = _told(value.func, within), [*value.args, *sorted(value.keywords.items())]
+    else:
+        named = value if hasattr(value, "__qualname__") else type(value)
+        # Without its module, which is called otherwise where it is run as a program.
+        name, held = str(named.__qualname__), _held(value)
+    return f"{name} {sha256(_told(held, within).encode()).hexdigest()[:16]}" if held else name
+
+
+def _held(value: Any) -> list[Any]:
+    """What tells an object from others of its name, as far as that is known."""
+    if isinstance(value, type):
+        return []
+    if hasattr(value, "tolist"):
+        return [value.tolist()]
+    if is_dataclass(value):
+        return [(item.name, getattr(value, item.name)) for item in fields(value)]
+    if isinstance(value, MethodType):
+        return _held(value.__self__)
+    if not isinstance(value, FunctionType) or "<" not in value.__qualname__:
+        return []
+    around = []
+    for cell in value.__closure__ or ():
+        with suppress(ValueError):  # it has no value yet
+            around.append(cell.cell_contents)
+    held = [around, value.__defaults__, value.__kwdefaults__]
+    return [value.__code__, *held] if value.__name__ == "<lambda>" else held
 
 
 def _distilled(recipe: Recipe, seed: int, folder: Path) -> dict[str, Any]:

@@ -60,7 +60,7 @@ from kdlab.inputs import check_ids
 from kdlab.interrupts import interruptible
 from kdlab.metrics import METRICS, MetricsFile
 from kdlab.models import longest_text
-from kdlab.modes import in_turn
+from kdlab.modes import held_by, in_turn
 from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.optimizers import adamw
 from kdlab.packing import check_packing, is_packed
@@ -86,7 +86,8 @@ class DistillationTrainer:
             or anything with ``targets(batch)``, such as a :class:`kdlab.TopKTeacher`: see
             :class:`kdlab.teachers.Teacher`. None trains on the labels alone, and needs λ = 0.
         objective: a :class:`kdlab.CombinedObjective`, a :class:`kdlab.LinearCombinedObjective` or
-            any other :class:`kdlab.Objective`. Its λ is set from the schedule before each step.
+            any other :class:`kdlab.Objective`. Its λ is set from the schedule before each step, and
+            restored after the run.
         schedule: λ over the steps; give each run a new schedule. None keeps the objective's λ.
         config: how to train.
         out: a folder for ``metrics.jsonl`` and the checkpoint; None keeps everything in memory.
@@ -195,7 +196,8 @@ class DistillationTrainer:
             check_folder(self.out)
             if not resume:
                 check_unused(self.out)
-        check_switches(self.config.device)
+        with TURNS:  # it asks Accelerate for the device
+            check_switches(self.config.device)
         check_rows(train, "train", ignore_index=self.objective.ignore_index)
         if eval is not None:
             check_rows(eval, "eval", ignore_index=self.objective.ignore_index)
@@ -215,7 +217,11 @@ class DistillationTrainer:
                     check_packing(model)
         # Random numbers and Accelerate's state are set for this run, and restored after it.
         with TURNS, kept_random_state(), own_accelerate_state():
-            return self._fit(train, eval, resume)
+            lam = self.objective.lam
+            try:
+                return self._fit(train, eval, resume)
+            finally:
+                self.objective.lam = lam
 
     def _fit(self, train: Rows, eval: Rows | None, resume: bool) -> History:
         config = self.config
@@ -268,7 +274,7 @@ class DistillationTrainer:
             self._tell_path(path, bar)
             for batches in self._batches(train):
                 started = time.perf_counter()
-                with in_turn(self.student):
+                with in_turn(self.student, *held_by(self.teacher)):
                     step = self._train_step(student, optimizer, batches, asked_to_stop)
                 record, interrupted = step
                 record["tokens_per_second"] = record["num_items"] / (time.perf_counter() - started)

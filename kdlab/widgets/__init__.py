@@ -128,7 +128,7 @@ def probabilities(*values: float) -> Probabilities:
 
 
 class Widget(anywidget.AnyWidget):
-    """What all widgets share: their style, their presets, and a check of the traits' lengths."""
+    """What all widgets share: style, presets, and a check that the traits fit together."""
 
     _css = HERE / "widgets.css"
     presets: dict[str, dict[str, Any]] = {}  # noqa: RUF012

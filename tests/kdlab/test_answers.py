@@ -109,6 +109,28 @@ def test_a_match_is_exact_but_for_how_it_is_written(said, right):
     assert exact_match(conversation, said) is right
 
 
+CALL = {"function": {"name": "look_up", "arguments": {"what": "owls"}}}
+
+
+@pytest.mark.parametrize("content", [None, "Let me see."])
+def test_of_an_answer_that_calls_a_tool_text_alone_is_no_match(tokenizer, content):
+    """A student that wrote nothing, or only the text before the call, was right."""
+    answer = {"role": "assistant", "content": content, "tool_calls": [CALL]}
+    row = {"messages": [{"role": "user", "content": "Owls?"}, answer]}
+    refused = "the expected answer to row 1 calls a tool, .* text alone; give right="
+    asked = [EXAMPLES.conversations[0], Conversation.of(row, "row 1")]
+    with pytest.raises(ValueError, match=refused):
+        exact_match(asked[1], content or "")
+
+    def ask(*arguments, **named):
+        raise AssertionError("it is told before anything is written")
+
+    model = model_of(tokenizer)
+    model.forward = ask
+    with pytest.raises(ValueError, match=refused):
+        evaluate_answers(model, asked, tokenizer)
+
+
 def test_any_judge_will_do(tokenizer):
     model = TinyGPT("tiny-student", vocab_size=len(tokenizer))
     asked = EXAMPLES.conversations[:3]

@@ -53,6 +53,8 @@ CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{
         ({"system": "", "prompt": "Q?", "completion": "A.", "label": "joke"}, "ua", "A."),
         ({"prompt": "Q?", "completion": "A.", "text": "Q?A.", "label": 1}, "ua", "A."),
         ({"messages": [U, A], "conversations": None, "completion": None}, "ua", "A."),
+        ({"messages": [U, A], "conversations": [], "prompt": "", "completion": ""}, "ua", "A."),
+        ({"prompt": "Q?", "completion": "A.", "messages": [U, A], "label": 0}, "ua", "A."),
         ({"system": "Be.", "prompt": [U], "completion": [A]}, "sua", "A."),
         ({"messages": float("nan"), "prompt": "Q?", "completion": "A."}, "ua", "A."),
         ({"messages": [U | {"content": ["Q", "?"]}, A]}, "ua", "A."),
@@ -162,15 +164,13 @@ def test_an_answer_that_is_not_to_be_learned_is_not(name):
         ({"system": "Be.", "prompt": "Q?", "completion": "A."}, "'system' has no place beside"),
         ({"system": "Be.", "messages": [U | {"role": "system"}, A]}, "both speak for the system"),
         ({"prompt": "Q?", "completion": "A.", "label": False}, "'label' is false, so its answer"),
-        ({"prompt": "Q?", "completion": "A.", "label": 0}, "'label' is 0, .* number of a class"),
-        ({"messages": [U, A], "label": 0.0}, "'label' is 0"),
         (
             {"messages": [U, A], "prompt": "Q?", "completion": "B."},
-            "both 'messages' and 'prompt' with 'completion'; remove one of the two",
+            "'messages' and 'prompt' with 'completion' say different things; keep one of them",
         ),
         (
-            {"messages": [U, A], "conversations": [U, A]},
-            "both 'messages' and 'conversations'; remove one of the two",
+            {"messages": [U, A], "conversations": [A, U, A]},
+            "'messages' and 'conversations' say different things; keep one of them",
         ),
     ],
 )

@@ -6,12 +6,23 @@ import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from typer.testing import CliRunner
 
-from kdlab import Chat, ChatDataset, PackedRows, Recipe, cache_teacher, distill, evaluate_run
+from kdlab import (
+    Chat,
+    ChatDataset,
+    Conversation,
+    PackedRows,
+    Recipe,
+    cache_teacher,
+    distill,
+    evaluate_run,
+    runs,
+)
 from kdlab.cli import app
 from kdlab.ingredients import Ingredients
 from kdlab.pretrained import load_both
@@ -74,6 +85,29 @@ def test_every_way_ends_in_a_student_that_can_be_opened(recipe, tmp_path, change
     assert Chat.of(tmp_path, device="cpu").say("Hi?", new_tokens=2) is not None
     if changes.get("student") != "tiny-student":
         opened(tmp_path)
+
+
+def test_a_student_of_the_teacher_s_layers_is_in_float32_whatever_its_teacher_is_in(recipe):
+    ingredients = Ingredients.of(replace(recipe, dtype="bfloat16", student="layers:2"))
+    assert ingredients.teacher.dtype == torch.bfloat16
+    for student in ("layers:2", "shape:2"):
+        assert ingredients.student(student).dtype == torch.float32
+
+
+def test_questions_whose_answer_calls_a_tool_are_left_out(recipe, pair):
+    """Only at the end of a run would anyone hear that they cannot be judged."""
+    ingredients = Ingredients.of(recipe, device="cpu")
+    call = {"function": {"name": "look_up", "arguments": {}}}
+    asked = ({"role": "user", "content": "?"}, {"role": "assistant", "tool_calls": [call]})
+    student = ingredients.student(recipe.student)
+
+    def found(*conversations):
+        held_out = SimpleNamespace(conversations=conversations)
+        return runs._of_conversations(student, replace(ingredients, validation=held_out), recipe)
+
+    text = ingredients.validation.conversations[:1]
+    assert found(Conversation(asked), *text) == found(*text)
+    assert found(*text).keys() > found(Conversation(asked)).keys() == {"examples"}
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -302,6 +336,8 @@ def test_learning_rates_are_those_of_what_is_trained():
     assert Recipe(**pretrained).learning_rate == 1e-4
     assert Recipe(**pretrained, lora=4).learning_rate == 5e-4
     assert Recipe(**pretrained, learning_rate=3e-5).learning_rate == 3e-5
+    copied = replace(Recipe(**pretrained, lora=4), lora=None, learning_rate=None)
+    assert copied.learning_rate == 1e-4
     with pytest.warns(UserWarning, match=r"a learning rate of 0\.002 is one for new weights"):
         replace(Recipe(teacher="hf:a"), student="hf:b")
 

@@ -170,6 +170,24 @@ def test_upstream_gradient_and_a_second_backward():
     torch.testing.assert_close(gradients(batch), expected)
 
 
+def test_a_graph_that_is_kept_gives_the_same_gradient_every_time():
+    """Through views of the leaves too, whose gradient autograd adds to in place."""
+    batch = make_batch(6, ignored=0)
+    leaves = batch.student_hidden, batch.student_head.weight, batch.student_head.bias
+    _, expected = run_fused(batch)
+    hidden, *head = (x.view(x.shape) for x in leaves)
+    teacher = batch.teacher_hidden, batch.teacher_head
+    loss = LinearCombinedObjective()(hidden, tuple(head), *teacher, batch.labels).loss
+    for times in range(1, 5):
+        loss.backward(retain_graph=True)
+        for x, gradient in zip(leaves, expected, strict=True):
+            torch.testing.assert_close(x.grad, times * gradient)
+    for x in leaves:
+        x.grad.zero_()
+    loss.backward()
+    torch.testing.assert_close(gradients(batch), expected)
+
+
 def test_it_sits_in_a_graph():
     """The hidden states come from layers, and the head shares its weight with the embedding."""
     batch = make_batch(6)

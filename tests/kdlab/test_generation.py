@@ -65,6 +65,14 @@ def test_temperature_acts_on_the_logits():
     )
 
 
+@pytest.mark.parametrize("temperature", [1e-30, 1e-40, 5e-324])
+def test_at_a_temperature_near_0_the_likeliest_token_comes(temperature):
+    """Logits divided by it are beyond all floats."""
+    model = table([[1e9, -torch.inf, 2e9, 0.0]] * 4)
+    found = generate(model, torch.zeros(5, 1, dtype=torch.long), 3, temperature=temperature)
+    assert (found[:, 1:] == 2).all()
+
+
 def test_top_k_leaves_the_others_out():
     model = table([[0.0, 0.1, 0.2, 0.3]] * 4)
     draws = generate(model, torch.zeros(500, 1, dtype=torch.long), 3, top_k=2)[:, 1:]
@@ -385,6 +393,8 @@ def test_a_mask_that_cannot_be_gone_on_with_is_refused():
         generate(model, ids, 2, attention_mask=right)
     with pytest.raises(ValueError, match=r"\(2, 2\) must have the shape of input_ids, \(2, 3\)"):
         generate(model, ids, 2, attention_mask=right[:, 1:])
+    with pytest.raises(ValueError, match=r"\(2, 2\) must have the shape of input_ids, \(2, 3\)"):
+        generate(model, ids, 2, attention_mask=ids[:, 1:])
     with pytest.raises(ValueError, match="Embedding takes no 'attention_mask'"):
         generate(counting(), ids, 2, attention_mask=right.flip(-1))
 

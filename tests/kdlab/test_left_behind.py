@@ -1,5 +1,6 @@
 """What a call leaves behind in the process: all that a process has but one of is as it was."""
 
+import contextlib
 import gc
 import locale
 import logging
@@ -36,7 +37,7 @@ from kdlab import (
 )
 from kdlab.cli import app
 from kdlab.devices import own_accelerate_state
-from kdlab.heads import hidden_of
+from kdlab.heads import hidden_of, why_not_left_out
 from kdlab.widgets import WIDGETS
 from tests.kdlab.tiny_models import V, rows, tiny
 from tests.waiting import wait_until
@@ -246,6 +247,28 @@ def test_runs_in_threads_that_share_a_teacher_are_those_of_one_thread(place):
         assert run.history.column("loss") == alone.column("loss")
 
 
+def test_a_run_asks_for_its_device_when_its_turn_has_come(monkeypatch):
+    """Accelerate then begins anew, also for the run that is under way in another thread."""
+    asked, in_between = [], []
+    monkeypatch.setattr(
+        "kdlab.checks.resolve_device", lambda name: asked.append(name) or torch.device(name)
+    )
+    other = threading.Thread(target=fit())
+
+    class Watched(CombinedObjective):
+        def __call__(self, *given, **named):
+            if not in_between:
+                other.start()
+                other.join(0.5)
+                in_between.append(len(asked))
+            return super().__call__(*given, **named)
+
+    config = TrainConfig(steps=1, batch_size=4, device="cpu")
+    DistillationTrainer(gpt(), gpt(1), Watched(), config=config).fit(rows())
+    other.join()
+    assert (in_between, len(asked)) == ([1], 2)
+
+
 def test_two_models_teach_each_other_in_two_threads():
     """The runs take turns, and nobody waits for ever: both measure both, too, in the meantime."""
 
@@ -271,6 +294,33 @@ def test_two_models_teach_each_other_in_two_threads():
         return [run.history.column("loss") for run in runs]
 
     assert both(None) in (both((0, 1)), both((1, 0)))
+
+
+@pytest.mark.parametrize("shows_head", [True, False])
+def test_models_that_measure_each_other_in_two_threads_wait_for_each_other_once(shows_head):
+    """A teacher that is no module has a model, too, which another thread may have its turn with."""
+    models = gpt(0), gpt(1)
+    met = threading.Barrier(2)
+
+    class Lent:
+        def __init__(self, model):
+            self.model, self.head = model, model.lm_head if shows_head else None
+
+        def targets(self, batch):
+            with contextlib.suppress(threading.BrokenBarrierError):
+                met.wait(1)  # both are here at once, if both can be
+            with modes.in_evaluation_mode(self.model):
+                return self.model(batch["input_ids"])[:, :-1]
+
+    found = [None, None]
+
+    def measure(i):
+        found[i] = evaluate(models[i], rows(), Lent(models[1 - i]))
+
+    threads = [threading.Thread(target=measure, args=(i,), daemon=True) for i in (0, 1)]
+    [thread.start() for thread in threads]
+    [thread.join(30) for thread in threads]
+    assert None not in found
 
 
 def test_a_model_in_training_is_measured_between_two_steps():
@@ -306,3 +356,20 @@ def test_a_model_whose_head_is_left_out_answers_another_thread_in_full():
 
     assert hidden_of(ask, model.lm_head).shape == (1, 3, 16)
     assert torch.equal(found[0], expected)
+
+
+def test_a_head_that_one_thread_leaves_out_is_tried_by_another_afterwards():
+    """A teacher may be shared: while a step asks it, an evaluation begins with it elsewhere."""
+    model, ids, found = gpt(), torch.tensor([[1, 2, 3]]), []
+    other = threading.Thread(
+        target=lambda: found.append(why_not_left_out(lambda: model(ids), model.lm_head))
+    )
+
+    def ask():
+        other.start()
+        other.join(1)
+        return model(ids)
+
+    assert hidden_of(ask, model.lm_head).shape == (1, 3, 16)
+    other.join()
+    assert found == [None]

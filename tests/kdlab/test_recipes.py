@@ -69,6 +69,7 @@ def test_text_of_the_teacher_s_is_as_long_as_the_recipe_s_blocks(tmp_path, monke
         ('{\n  "steps": 7  // fewer\n}', "which knows no comments: .* line 2 "),
         ("[]", r"recipe\.json holds a list, not an object"),
         ('{"from_tomorrow": 1}', r"recipe\.json has 'from_tomorrow', which this version"),
+        ("{}", r"recipe\.json holds an empty object, and a recipe has"),
     ],
 )
 def test_a_recipe_that_cannot_be_read_is_one_sentence(tmp_path, text, message):

@@ -281,6 +281,18 @@ def test_a_finished_run_can_be_measured_again(text, tmp_path):
     assert "holds no finished run" in missing.output
 
 
+@pytest.mark.parametrize("arm", ["combined", "lm"])
+def test_a_run_in_bf16_is_measured_in_bf16_by_whoever_measures_it(text, tmp_path, arm):
+    """The trainer, the summary of a run without a live teacher, and `kdlab evaluate`."""
+    options = {"steps": 2, "eval_every": 2, "mixed_precision": "bf16"}
+    summary = shortly(tmp_path, corpus=text, arm=arm, **options)
+    result = evaluate_run(tmp_path, device="cpu")
+    assert result.perplexity == pytest.approx(summary["eval_perplexity"], rel=1e-6)
+    assert result.kl_to_teacher == pytest.approx(summary["eval_kl_to_teacher"], rel=1e-6)
+    (*_, last) = History.read(tmp_path / "metrics.jsonl").eval
+    assert last["perplexity"] == pytest.approx(summary["eval_perplexity"], rel=1e-6)
+
+
 @pytest.mark.slow
 def test_a_student_learns_from_a_cached_teacher(text, tmp_path):
     store = tmp_path / "teacher.topk"
@@ -333,11 +345,14 @@ def test_a_finished_run_notices_that_its_text_has_changed(tmp_path, monkeypatch,
             assert distill(tmp_path, Recipe(corpus=corpus), resume=True)
 
 
-def test_a_folder_with_a_recipe_of_something_else_is_left_as_it_is(tmp_path):
-    for name, text in (("recipe.json", '{"cake": 1}'), ("model.safetensors", "my weights")):
+@pytest.mark.parametrize(
+    ("recipe", "why"), [('{"cake": 1}', ".*'cake'"), ("{}", ".*holds an empty object")]
+)
+def test_a_folder_with_a_recipe_of_something_else_is_left_as_it_is(tmp_path, recipe, why):
+    for name, text in (("recipe.json", recipe), ("model.safetensors", "my weights")):
         (tmp_path / name).write_text(text)
     before = {path.name: path.read_text() for path in tmp_path.iterdir()}
-    with pytest.raises(ValueError, match=r"recipe\.json is no recipe of this kdlab .*'cake'"):
+    with pytest.raises(ValueError, match=rf"recipe\.json is no recipe of this kdlab {why}"):
         distill(tmp_path, Recipe(), device="cpu")
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
 
@@ -347,7 +362,7 @@ def test_what_is_no_run_is_told(tmp_path):
         refused = kdlab_(command, tmp_path / "nothing")
         assert refused.exit_code == 1
         assert refused.output == f"kdlab: {tmp_path / 'nothing'} holds no finished run\n"
-    (tmp_path / "recipe.json").write_text("{}")
+    (tmp_path / "recipe.json").write_text('{"steps": 7}')
     assert "finished run; it has not ended yet" in kdlab_("evaluate", tmp_path).output
 
 

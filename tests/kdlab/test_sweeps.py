@@ -345,6 +345,45 @@ def test_another_function_to_run_or_to_measure_is_another_run(tmp_path):
     assert not {"run", "measure", "spec", "functions"} & found.runs[0].keys()
 
 
+def made(factor, offset=0):
+    def run(spec, seed, folder):
+        found = scored(spec, seed, folder)
+        return found | {"final": {"score": factor * found["final"]["score"] + offset}}
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (lambda *a: scored(*a), lambda *a: twice(*a), False),
+        (lambda *a: scored(*a), lambda *a: scored(*a), True),
+        (lambda s, n, f, k=1: scored(s, n, f), lambda s, n, f, k=2: scored(s, n, f), False),
+        (lambda *a: made(1)(*a), lambda *a: made(2)(*a), False),
+        (made(1), made(2), False),
+        (made(1), made(1), True),
+        (partial(made(1)), made(1), True),
+        (partial(made, 1), partial(made, 2), False),
+        (partial(made, offset=1), partial(made, offset=1), True),
+        (partial(made, offset=1), partial(made, offset=2), False),
+        (partial(partial(made, 1), offset=2), partial(made, 1, offset=2), True),
+        (partial(made, torch.ones(2)), partial(made, torch.ones(2)), True),
+        (partial(made, Recipe()), partial(made, Recipe(lam=2.0)), False),
+        (partial(made, twice), partial(made, scored), False),
+        (partial(made, torch.Tensor), partial(made, np.ndarray), False),
+    ],
+)
+def test_functions_of_one_name_are_told_apart_by_what_they_hold(one, other, same):
+    assert (sweeps._name_of(one) == sweeps._name_of(other)) is same
+
+
+def test_another_lambda_is_another_run(tmp_path):
+    replace(SWEEP, run=lambda *given: scored(*given)).results(tmp_path)
+    with pytest.warns(UserWarning, match=r"(low|high)-\d held a run of another spec"):
+        found = replace(SWEEP, run=lambda *given: twice(*given)).results(tmp_path)
+    assert found.values("low", "score") == [2.0, 4.0, 6.0]
+
+
 def test_a_record_of_before_functions_were_in_it_counts_as_before(tmp_path):
     first = SWEEP.results(tmp_path)
     for path in tmp_path.glob("*/record.json"):
@@ -356,7 +395,7 @@ def test_a_record_of_before_functions_were_in_it_counts_as_before(tmp_path):
 
 def test_functions_have_the_same_name_wherever_they_are_run():
     """A module is called otherwise where it is run as a program, or in a worker."""
-    assert sweeps._name_of(partial(scored, 1)) == sweeps._name_of(scored) == "scored"
+    assert sweeps._name_of(partial(scored)) == sweeps._name_of(scored) == "scored"
     assert sweeps._name_of(torch.Tensor.relu)  # which has no module
 
 

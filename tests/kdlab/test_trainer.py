@@ -323,6 +323,20 @@ def test_ctrl_c_after_the_last_step_is_heard_too(tmp_path, monkeypatch, at):
     assert without_times(resumed) == without_times(trainer().fit(blocks(), blocks(4, seed=1)))
 
 
+@pytest.mark.parametrize("breaks", [False, True])
+def test_after_a_run_the_objective_has_its_own_lam_again(breaks):
+    """A further run without a schedule took the last λ of the one before for the objective's."""
+    run = trainer(lam=0.5, schedule=LinearLambda(1.0, 0.0, steps=6))
+    if breaks:
+        with torch.no_grad():
+            run.student.norm.weight.fill_(math.inf)
+        with pytest.raises(FloatingPointError, match=r"the loss of step 1 is nan .*λ 1\.0"):
+            run.fit(blocks())
+    else:
+        assert run.fit(blocks()).column("lam")[0] == 1.0
+    assert run.objective.lam == 0.5
+
+
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_batch(tmp_path):
     run = trainer(out=tmp_path)
     with torch.no_grad():
