@@ -31,6 +31,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from autograder.commands.console import typed
 from autograder.commands.joining import NOT_FOR_STUDENTS
 from autograder.grading.course import Course
 from autograder.judging.verdict import marked
@@ -41,6 +42,7 @@ from exercises.bank import EXERCISES, Entry, entries, submission
 BUILD = EXERCISES.parent / "_build"
 COURSE = "kdlab"
 FILES = ("nbgrader_config.py", "course.toml")
+MADE = ("source", "checks", "release", "exchange", "gradebook.db", "gradebook.db-journal")
 ALWAYS = ("solution", "stub", "wheat-functional", "chaff-direction_swapped")  # in the demonstration
 console = Console()
 JupyterOptions = Annotated[list[str] | None, typer.Argument(help="Options for JupyterLab.")]
@@ -98,10 +100,15 @@ def run(root: Path, module: str, command: str, *arguments: str) -> None:
     console.print(f"{module} {command}", style="green")
 
 
-def new_course(root: Path) -> None:
-    """Copies what an instructor has to an empty folder; what was there is removed."""
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True)
+def new_course(root: Path, kept: str = "") -> None:
+    """Copies what an instructor has to an empty folder; what was there but `kept` is removed."""
+    root.mkdir(parents=True, exist_ok=True)
+    for path in root.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            if path.name != kept:
+                shutil.rmtree(path)
+        else:
+            path.unlink()
     for folder in ("source", "checks"):
         shutil.copytree(
             EXERCISES / folder,
@@ -283,15 +290,19 @@ def demo(assignment: str = "ps1_divergences") -> None:
 @app.command()
 def lab(options: JupyterOptions = None, folder: LabFolder = BUILD / "lab") -> None:
     """Open JupyterLab on the released assignments, as a student sees them."""
-    root = folder.resolve()
+    root = typed(folder).resolve()
     desk = root / "desk"
+    fresh = root / "desk.new"  # there until the desk has everything: after Ctrl-C, begin anew
     if not desk.is_dir():
-        if root != BUILD / "lab" and root.exists() and any(root.iterdir()):
+        there = {path.name for path in root.iterdir()} if root.exists() else set()
+        is_begun = fresh.name in there and there <= {fresh.name, *FILES, *MADE}
+        if there and not is_begun and root != BUILD / "lab":
             raise SystemExit(f"{root} is not empty; name a new folder: LAB=FOLDER make lab")
-        new_course(root)
-        fresh = root / "desk.new"  # so that a desk has everything, also after Ctrl-C
+        fresh.mkdir(parents=True, exist_ok=True)
+        new_course(root, kept=fresh.name)
         for name in release_all(root):
-            shutil.copytree(root / "exchange" / COURSE / "outbound" / name, fresh / name)
+            released = root / "exchange" / COURSE / "outbound" / name
+            shutil.copytree(released, fresh / name, dirs_exist_ok=True)
         for name in FILES:
             shutil.copy(root / name, fresh)
         fresh.rename(desk)

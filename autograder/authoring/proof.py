@@ -22,7 +22,7 @@ from autograder.authoring.declaration import faults, unmarkable
 from autograder.authoring.mutants import mutants, noticed
 from autograder.authoring.weights import differences, told_otherwise
 from autograder.cells import ANSWER, asked_for, grade_id
-from autograder.judging.evidence import read_evidence
+from autograder.judging.evidence import read_evidence, room_for
 from autograder.judging.verdict import Status, Verdict, judge, judge_either, unjudged
 from autograder.kernel.asking import observe, observe_with
 from autograder.kernel.evidence import Outcome, write_evidence
@@ -140,8 +140,10 @@ def judged(
         if replaced:
             right = right_versions(check, replaced)
             seen += observe_with(right, answer, question(check, cases))
-        text = write_evidence(name, "n", seen)
-        outcomes = read_evidence(text, check=name, nonce="n", count=len(seen))
+        wanted = [expectation.outcome for expectation in rubric.expectations]
+        most = room_for(wanted * 2 if replaced else wanted)
+        text = write_evidence(name, "n", seen, most)
+        outcomes = read_evidence(text, check=name, nonce="n", count=len(seen), most=most)
         verdicts[name] = judge_either(rubric, outcomes, replaced)
     return verdicts
 

@@ -72,8 +72,17 @@ def here() -> Course:
         )
     # nbgrader runs the program alembic, which lies beside Python.
     beside, path = str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)
-    os.environ["PATH"] = os.pathsep.join([beside, path])
+    if path.partition(os.pathsep)[0] != beside:
+        os.environ["PATH"] = os.pathsep.join([beside, path])
     return Course(Path.cwd())
+
+
+def typed(path: Path) -> Path:
+    """A path as it was typed, in which a shell leaves `~` as it is, as in --to=~/x.
+
+    If it is the home of nobody who is known here, it stays.
+    """
+    return Path(os.path.expanduser(path))
 
 
 def nothing(course: Course, assignment: str) -> str:

@@ -20,7 +20,7 @@ from typing import Annotated
 import typer
 from jupyter_core.paths import jupyter_config_dir
 
-from autograder.commands.console import say, tell
+from autograder.commands.console import say, tell, typed
 from autograder.grading.permissions import barred
 from autograder.grading.writing import replace
 from autograder.settings import SETTINGS, load_settings
@@ -59,7 +59,7 @@ def exchange(
     folder: Annotated[Path, typer.Argument(help="Where it is to be, for instructor and students.")],
 ) -> None:
     """Make the exchange, write its path into course.toml, and say what students type."""
-    path = folder.expanduser().resolve()
+    path = typed(folder).resolve()
     try:
         course = load_settings(Path.cwd()).id  # first, to report other faults in the settings
         open_to_all(path)
@@ -136,7 +136,7 @@ def join(
 
     The exit status is 1 when something is missing; each line says what to do.
     """
-    folder = into.expanduser() if into else Path(jupyter_config_dir())
+    folder = typed(into) if into else Path(jupyter_config_dir())
     if undo:
         try:
             left = leave(folder)
@@ -154,7 +154,7 @@ def join(
             " python -m autograder join /srv/kdlab/exchange"
         )
         raise typer.Exit(1)
-    root = Path(exchange)
+    root = typed(Path(exchange))
     problems = [*missing(), *reachable(root)]
     names = courses(root)
     if not course and len(names) == 1:
@@ -191,7 +191,7 @@ def write(folder: Path, course: str, exchange: Path, for_all: bool = False) -> l
         folder: Where; it is made if it is not there.
         course: The course's id.
         exchange: The exchange's folder.
-        for_all: Everyone can read what is made, whatever the umask.
+        for_all: Everyone can read it and what is in it, whatever the umask is or was.
     """
     values = {"ours": OURS, "course": course, "exchange": str(exchange.resolve())}
     files = {
@@ -201,8 +201,9 @@ def write(folder: Path, course: str, exchange: Path, for_all: bool = False) -> l
     page = folder / "labconfig" / "page_config.json"
     made = [each for each in (page.parent, *page.parent.parents) if not each.exists()]
     page.parent.mkdir(parents=True, exist_ok=True)
-    for each in made if for_all else ():
-        each.chmod(each.stat().st_mode | 0o755)
+    for each in {*made, page.parent, folder} if for_all else ():
+        if (mode := each.stat().st_mode) & 0o755 != 0o755:
+            each.chmod(mode | 0o755)
     problems = []
     for name, text in files.items():
         path = folder / name

@@ -8,13 +8,20 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
-from autograder.commands.console import AssignmentArgument, failures, here, say, tell
+from autograder.commands.console import (
+    AssignmentArgument,
+    failures,
+    here,
+    say,
+    tell,
+    typed,
+)
 from autograder.grading.marks.outstanding import outstanding
 from autograder.grading.platforms.downloads import FOLDER
 from autograder.grading.platforms.lms import give_back
 from autograder.grading.platforms.lms import take as take_download
 from autograder.grading.platforms.roster import number as write_number
-from autograder.grading.wording import shown
+from autograder.grading.wording import names, shown
 
 app = typer.Typer(help="Submissions from Moodle or Canvas, and feedback back to it.")
 Worksheet = Annotated[
@@ -42,8 +49,9 @@ def take(
         raise typer.BadParameter(
             f"{timezone!r} is no time zone; one is called Europe/Berlin, another UTC."
         ) from None
+    worksheet = worksheet and typed(worksheet)
     with failures():
-        result = take_download(here(), assignment, download, worksheet, zone)
+        result = take_download(here(), assignment, typed(download), worksheet, zone)
     for student, notes in result.notes.items():
         for note in notes:
             tell(f"{shown(student)}: {note}")
@@ -101,16 +109,18 @@ def give(
     """
     with failures():
         course = here()
-        folder = to or course.root / FOLDER / assignment
-        missing = give_back(course, assignment, folder, worksheet)
+        folder = typed(to) if to else course.root / FOLDER / assignment
+        missing = give_back(course, assignment, folder, worksheet and typed(worksheet))
         with course.gradebook() as gradebook:
             waits = outstanding(gradebook, course, assignment)
+    alike: dict[str, list[str]] = {}  # the students to whom a sentence applies
     for student, why in missing.items():
-        say(f"{shown(student)}: {why}")
+        alike.setdefault(why, []).append(student)
+    for why, whose in alike.items():
+        say(f"{names(whose, len(whose))}: {why}")
     waits.ungraded = [student for student in waits.ungraded if student not in missing]
     for sentence in waits.sentences():
         say(sentence)
-    names = "feedback.zip" + (" and marks.csv" if worksheet else "")
-    tell(f"{names} are in {folder}" if worksheet else f"{names} is in {folder}")
+    tell(f"feedback.zip {'and marks.csv are' if worksheet else 'is'} in {folder}")
     if missing:
         raise typer.Exit(3)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from autograder.commands.console import failures, here, tell
+from autograder.commands.console import failures, here, tell, typed
 from autograder.grading.marks.report import as_csv, gather_report
 from autograder.grading.marks.report_page import page
 from autograder.grading.writing import replace
@@ -24,7 +24,7 @@ def report(
 ) -> None:
     """Make one page of a class: marks, misconceptions, what is set aside, what waits."""
     with failures():
-        to = to.expanduser()
+        to = typed(to)
         if to.is_dir() or to.suffix.lower() == ".csv":
             why = "is a folder" if to.is_dir() else "would be the table, which lies beside the page"
             raise typer.BadParameter(f"{to} {why}. Name the page's file, such as report.html.")

@@ -17,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from autograder.commands.console import failures, here, say, tell
+from autograder.commands.console import failures, here, say, tell, typed
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.submissions.files import is_litter, read_text
 from autograder.grading.wording import counted, names
@@ -35,6 +35,7 @@ def students(
     Its columns are id, first_name, last_name, email and lms_user_id, the number on Moodle or
     Canvas. A cell that is empty changes nothing, and nobody is removed.
     """
+    table = typed(table)
     with failures():
         course = here()
         rows, notes = read_students(table)

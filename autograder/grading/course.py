@@ -66,7 +66,7 @@ class Blueprint:
     Args:
         kernelspec: The kernel that the notebook is for.
         cells: The cells that nbgrader knows, in the notebook's order.
-        others: How many cells the notebook has besides.
+        others: How many cells the notebook has besides, without those that are empty.
     """
 
     kernelspec: dict[str, Any]
@@ -209,7 +209,9 @@ class Course:
         if released.is_file():
             there = nbformat.read(released, as_version=4).cells
             names = [grade_id(cell) for cell in there]
-            others = sum(name not in cells for name in names)
+            others = sum(
+                grade_id(cell) not in cells and bool(cell.source.strip()) for cell in there
+            )
             order.sort(key=lambda name: names.index(name) if name in names else len(names))
         kernelspec = json.loads(notebook.kernelspec or "null") or {
             "name": "python3",

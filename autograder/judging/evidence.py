@@ -186,11 +186,14 @@ def decode_outcome(data: Any) -> Outcome:
 def room_for(wanted: Iterable[Outcome | None]) -> int:
     """The most characters that evidence may have: `ROOM`, and `TIMES` those of the right answer.
 
+    It is a multiple of `ROOM`, so that a student's code, which is told it, learns nothing of the
+    right answer.
+
     Args:
         wanted: The right outcome of each case; None where the answer is withheld.
     """
     right = sum(len(json.dumps(encode_outcome(outcome))) for outcome in wanted if outcome)
-    return min(ROOM + TIMES * right, MAX_CHARACTERS)
+    return min(ROOM + ROOM * math.ceil(TIMES * right / ROOM), MAX_CHARACTERS)
 
 
 def read_evidence(

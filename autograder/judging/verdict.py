@@ -15,7 +15,7 @@ from autograder.judging.comparison import Comparison, compare
 from autograder.judging.explanation import explain
 from autograder.judging.observation import observed
 from autograder.judging.rubric import Expectation, Rubric, Section
-from autograder.kernel.evidence import CHANGED, NOT_LEFT, Outcome
+from autograder.kernel.evidence import CHANGED, NOT_LEFT, TOO_LARGE, Outcome
 
 MAX_LISTED = 6  # the most allowed answers that are all named to a student whose own is malformed
 RIGHT_ELSE = r"Right\b|[^.]* (is|are) right\b"  # the beginning of a hint that says what is right
@@ -342,7 +342,7 @@ def kind_name(outcome: Outcome) -> str:
         return f"{'an' if outcome.type[0] in 'aeiou' else 'a'} {outcome.type}"
     if outcome.type.endswith(", not a function"):
         return "no function, or something"
-    return "something"
+    return TOO_LARGE if outcome.type == TOO_LARGE else "something"
 
 
 def is_out_of_memory(outcome: Outcome) -> bool:

@@ -36,7 +36,7 @@ def ask(text: str) -> None:
     """Keeps the grader's question for the next `check` of the task that it names.
 
     Args:
-        text: JSON with "check", "nonce", "observer", "cases" and "right".
+        text: JSON with "check", "nonce", "most", "observer", "cases" and "right".
     """
     global _asked
     _asked = json.loads(text)
@@ -69,7 +69,8 @@ def answers(name: str, value: Any) -> bool:
     outcomes = observe(value, question)
     if question["right"]:
         outcomes += observe_with(question["right"], value, question)
-    publish(write_evidence(name, question["nonce"], outcomes), "Handed to the grader.")
+    text = write_evidence(name, question["nonce"], outcomes, question["most"])
+    publish(text, "Handed to the grader.")
     return True
 
 

@@ -26,6 +26,7 @@ CHANGED = "an argument that was changed"
 GRADIENTS_SWITCHED = "a switch of torch's gradients that was turned"
 DTYPE_SWITCHED = "a default dtype of torch's that was changed"
 NOT_LEFT = (CHANGED, GRADIENTS_SWITCHED, DTYPE_SWITCHED)
+TOO_LARGE = "a value that is too large"  # `Outcome.type` of a result for which there is no room
 
 MAX_MESSAGE = 500  # characters of an exception's message
 MAX_CHARACTERS = 8 * 2**20  # of one check's evidence
@@ -169,9 +170,12 @@ def encode_outcome(outcome: Outcome) -> dict:
     """Turns an outcome into JSON data; a value that evidence cannot carry becomes "unsupported"."""
     if outcome.kind == "returned":
         try:
+            _bound(outcome.value)
             return {"returned": encode(outcome.value)}
         except Unsupported as error:
             return {"unsupported": str(error)[:MAX_MESSAGE]}
+        except MemoryError:
+            return {"unsupported": TOO_LARGE}
         except RecursionError:
             return {"unsupported": "a value that contains itself"}
         except Exception as error:  # float(10**400), a tensor that has no data
@@ -181,23 +185,57 @@ def encode_outcome(outcome: Outcome) -> dict:
     return {"unsupported": outcome.type[:MAX_MESSAGE]}
 
 
-def write_evidence(check: str, nonce: str, outcomes: list[Outcome]) -> str:
+def _bound(value: Any, items: int = 0) -> int:
+    """Counts what a result holds, to refuse one that is far too large before it is copied.
+
+    Raises:
+        Unsupported: When there are more values than in any evidence, or an array or a text that is
+            longer.
+    """
+    torch = sys.modules.get("torch")
+    if isinstance(value, list | tuple | range | dict):
+        items += len(value)
+    size = len(value) if isinstance(value, str) else 0
+    if isinstance(value, np.ndarray) or (torch is not None and isinstance(value, torch.Tensor)):
+        size = math.prod(value.shape)
+    if items > MAX_ITEMS or size > MAX_CHARACTERS:
+        raise Unsupported(TOO_LARGE)
+    if isinstance(value, list | tuple | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            items = _bound(item, items)
+    return items
+
+
+def write_evidence(
+    check: str, nonce: str, outcomes: list[Outcome], most: int = MAX_CHARACTERS
+) -> str:
     """Writes the evidence of one check as JSON text.
 
     What would make its reader refuse all of it becomes "unsupported": a result that is too large,
     or too large beside those before it.
+
+    Args:
+        check: The check's name.
+        nonce: The nonce of the question.
+        outcomes: One per case.
+        most: The most characters that the evidence may have.
     """
     encoded = [encode_outcome(outcome) for outcome in outcomes]
+    refused = {"unsupported": TOO_LARGE}
     items = MAX_ITEMS - 5 - sum(4 if "raised" in each else 2 for each in encoded)
-    characters = MAX_CHARACTERS - 2 * MAX_MESSAGE * (len(encoded) + 1)
+    kept = [refused if "returned" in each else each for each in encoded]
+    characters = most - len(_text(check, nonce, kept))
     for at, each in enumerate(encoded):
         if "returned" not in each:
             continue
-        count, length = _count(each["returned"]) - 1, len(json.dumps(each))
-        if count > items or length > characters or not _is_readable(each["returned"]):
-            encoded[at] = {"unsupported": "a value that is too large"}
-        else:
-            items, characters = items - count, characters - length
+        count = _count(each["returned"]) - 1
+        length = len(json.dumps(each)) - len(json.dumps(refused))
+        if count <= items and length <= characters and _is_readable(each["returned"]):
+            items, characters, kept[at] = items - count, characters - length, each
+    return _text(check, nonce, kept)
+
+
+def _text(check: str, nonce: str, encoded: list[dict]) -> str:
     return json.dumps(
         {"version": VERSION, "check": check, "nonce": nonce, "outcomes": encoded}, allow_nan=False
     )

@@ -15,10 +15,10 @@ import pytest
 import torch
 
 from autograder.check import CheckFailed, check, describe
-from autograder.judging.evidence import decode_outcome, read_evidence
+from autograder.judging.evidence import decode_outcome, read_evidence, room_for
 from autograder.judging.rubric import Section, rubric_from_data, rubric_to_data
 from autograder.judging.verdict import Status, judge, judge_either
-from autograder.kernel import asking
+from autograder.kernel import asking, evidence
 from autograder.kernel.asking import ask, observe, observe_with
 from autograder.kernel.evidence import Outcome, encode_outcome, write_evidence
 from autograder.questions import load_checks, public_data, question, right_versions, to_replace
@@ -220,7 +220,8 @@ def test_what_ships_has_neither_answers_nor_hidden_cases() -> None:
 def test_the_graders_question_is_answered_once_and_not_judged(
     desk: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    asked = {"check": "double", "nonce": "n", **question(DOUBLE, DOUBLE.cases()), "right": {}}
+    asked = {"check": "double", "nonce": "n", "most": 10_000, "right": {}}
+    asked |= question(DOUBLE, DOUBLE.cases())
     ask(json.dumps(asked))
     check("double", lambda x: x**2)
     assert capsys.readouterr().out == "Handed to the grader.\n"
@@ -810,6 +811,47 @@ def test_evidence_carries_as_much_as_is_read() -> None:
     full = [Outcome("returned", list(range(10_000 - 5 - 3)))]
     text = write_evidence("x", "n", full)
     assert read_evidence(text, check="x", nonce="n", count=1) == full
+
+
+def test_one_result_beyond_the_room_is_refused_alone() -> None:
+    wanted = [Outcome("returned", 2.0), Outcome("returned", torch.ones(1))]
+    outcomes = [Outcome("returned", torch.zeros(1_000_000)), wanted[1]]
+    most = room_for(wanted)
+    text = write_evidence("x", "n", outcomes, most)
+    back = read_evidence(text, check="x", nonce="n", count=2, most=most)
+    assert [each.kind for each in back] == ["unsupported", "returned"]
+
+
+def test_the_room_for_evidence_tells_nothing_of_a_right_answer() -> None:
+    short, long = [Outcome("returned", 4.0)], [Outcome("returned", "a longer answer")]
+    assert room_for(short) == room_for(long)
+
+
+def test_a_result_beyond_the_room_is_one_also_at_home(
+    desk: Path, capsys: pytest.CaptureFixture
+) -> None:
+    seen = iter([torch.zeros(1_000_000)])
+    check("double", lambda x: next(seen, 2 * x))
+    said = capsys.readouterr().out
+    assert "It returned a value that is too large, which cannot be judged. 1 of 2 public" in said
+
+
+def test_a_result_that_is_far_too_large_is_not_even_copied(
+    desk: Path, capsys: pytest.CaptureFixture
+) -> None:
+    check("double", lambda x: range(10**12))
+    assert "It returned a value that is too large" in capsys.readouterr().out
+
+
+def test_where_a_result_takes_all_memory_a_sentence_says_so(
+    desk: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(value: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(evidence, "encode", full)
+    check("double", lambda x: 2 * x)
+    assert "It returned a value that is too large" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -220,10 +220,11 @@ def test_lab_leaves_a_folder_that_holds_other_files(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.tex").exists()
 
 
+@pytest.mark.parametrize("at", ["checks", "ps1", "ps2"])
 def test_lab_that_was_interrupted_begins_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
-    """Otherwise some of the sets would be missing for ever."""
+    """Otherwise some of the sets would be missing for ever, and its own files be in its way."""
     root = tmp_path / "lab"
 
     def release_all(root: Path) -> list[str]:
@@ -231,25 +232,39 @@ def test_lab_that_was_interrupted_begins_anew(
             (root / "exchange" / course.COURSE / "outbound" / name).mkdir(parents=True)
         return ["ps1", "ps2"]
 
-    def interrupted(source: Path, place: Path) -> None:
-        if place.name == "ps2":
+    def interrupted(source: Path, place: Path, **options: object) -> None:
+        if place.name == at:
             raise KeyboardInterrupt
-        shutil.copytree(source, place)
+        shutil.copytree(source, place, **options)
 
-    monkeypatch.setattr(course, "BUILD", tmp_path)
     monkeypatch.setattr(course, "release_all", release_all)
     monkeypatch.setattr(course.os, "execv", lambda *_: None)
     for variable in ("KDLAB_EXCHANGE", "JUPYTER_CONFIG_PATH"):
         monkeypatch.setenv(variable, "")  # so that what lab sets is undone
     monkeypatch.chdir(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(course, "new_course", lambda root: root.mkdir())
-        patch.setattr(course, "shutil", SimpleNamespace(copytree=interrupted))
+        patch.setattr(course, "shutil", SimpleNamespace(**vars(shutil) | {"copytree": interrupted}))
         with pytest.raises(KeyboardInterrupt):
             course.lab(folder=root)
+    (root / "thesis.tex").touch()
+    with pytest.raises(SystemExit, match="is not empty"):
+        course.lab(folder=root)
+    (root / "thesis.tex").unlink()
     course.lab(folder=root)
     assert {path.name for path in (root / "desk").iterdir()} == {"ps1", "ps2", *course.FILES}
     assert not (root / "desk.new").exists()
+
+
+def test_lab_may_be_at_home_where_the_shell_leaves_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / "thesis.tex").touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(course, "new_course", lambda *_: pytest.fail("~ is not the home"))
+    with pytest.raises(SystemExit, match="is not empty"):
+        course.lab(folder=Path("~/lab"))
 
 
 def test_a_command_that_fails_says_so(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

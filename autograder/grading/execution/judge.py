@@ -125,12 +125,15 @@ class Judge(Execute):
         source = cell.source
         judged = {verdict.check: verdict for verdict, _, _ in self._verdicts.values()}
         replaced = to_replace(check, judged)
-        cell.source = asked(source, check, cases, nonce, replaced)
+        wanted = [expectation.outcome for expectation in rubric.expectations]
+        wanted *= 2 if replaced else 1  # asked again with right versions of earlier tasks
+        asks = {"check": name, "nonce": nonce, "count": len(wanted), "most": room_for(wanted)}
+        cell.source = asked(source, check, cases, nonce, asks["most"], replaced)
         try:
             status = self._execute(cell, resources, index)
         finally:
             cell.source = source
-        verdict, evidence = self._judge(rubric, nonce, status, replaced, index)
+        verdict, evidence = self._judge(rubric, asks, status, replaced, index)
         self._verdicts[index] = verdict, evidence, replaced
         return cell, resources
 
@@ -240,25 +243,21 @@ class Judge(Execute):
     def _judge(
         self,
         rubric: Rubric,
-        nonce: str,
+        asks: dict[str, Any],
         status: tuple[Status, str] | None,
         replaced: list[str],
         index: int,
     ) -> tuple[Verdict, list[str]]:
-        """The verdict, and the evidence behind it: one text or none."""
+        """The verdict, and the evidence behind it: one text or none; `asks` is what it answers."""
         if status is not None:
             return unjudged(rubric, *status), []
         if not self._evidence:
             return self._without_evidence(rubric, index), []
         if len(self._evidence) > 1:
             return unjudged(rubric, Status.REFUSED, "The cell published evidence twice."), []
-        wanted = [expectation.outcome for expectation in rubric.expectations]
-        wanted *= 2 if replaced else 1  # asked again with right versions of earlier tasks
         (given,) = self._evidence
         try:
-            outcomes = read_evidence(
-                given, check=rubric.check, nonce=nonce, count=len(wanted), most=room_for(wanted)
-            )
+            outcomes = read_evidence(given, **asks)
         except Refused as error:
             self.log.warning("%s: refused %s", rubric.check, error)
             return unjudged(rubric, Status.REFUSED, "What came back was not evidence."), []
@@ -300,14 +299,17 @@ def weight(content: dict[str, Any]) -> int:
     return 1000 + sum(len(line) for line in lines if isinstance(line, str))
 
 
-def asked(source: str, check: Check, cases: list, nonce: str, replaced: list[str]) -> str:
+def asked(
+    source: str, check: Check, cases: list, nonce: str, most: int, replaced: list[str]
+) -> str:
     """A graded cell's source as it is sent: the question first, and `check` replaced by ours.
 
     What is added sets no name in the notebook's namespace and needs none there, so students may use
     any name. It holds inputs, and right answers only to the tasks in `replaced`, which are judged
     already. In a cell that is not plain Python, `check` stays the notebook's own.
     """
-    data = {"check": check.name, "nonce": nonce, "right": right_versions(check, replaced)}
+    data = {"check": check.name, "nonce": nonce, "most": most}
+    data["right"] = right_versions(check, replaced)
     text = json.dumps(data | question(check, cases))
     try:
         tree = _OurCheck().visit(ast.parse(source))

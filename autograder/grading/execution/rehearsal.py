@@ -127,9 +127,9 @@ def rehearse_checks(path: Path, points: Mapping[str, float] | None, released: bo
         The first problem, in a sentence; an empty text when there is none.
     """
     try:
+        readable(path)
         checks = load_checks(path)
-        readable(path)  # its WITHHELD
-    except (FileNotFoundError, Misconfigured) as error:
+    except Misconfigured as error:
         return str(error)
     except KeyboardInterrupt:  # a person stopped it
         raise

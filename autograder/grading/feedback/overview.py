@@ -18,7 +18,7 @@ from nbgrader.api import Gradebook
 
 from autograder.cells import OF_GRADER
 from autograder.grading.marks.lateness import marks, spelt
-from autograder.grading.marks.outstanding import manual
+from autograder.grading.marks.outstanding import manual, named_grades
 from autograder.grading.records import Record, Records, State
 from autograder.grading.submissions.examination import LOOK
 from autograder.nbgrader_internals import PageStep
@@ -89,9 +89,8 @@ def sentences(
         said.append(f"Nobody has marked {', '.join(unmarked)} yet; the points below are without.")
     said += [
         f"Your instructor gave {grade.score:g} of {grade.max_score:g} points for"
-        f" {grade.name}, and they count; below, the machine's {grade.auto_score:g} do not."
-        for notebook in submission.notebooks
-        for grade in sorted(notebook.grades, key=lambda grade: grade.name)
+        f" {name}, and they count; below, the machine's {grade.auto_score:g} do not."
+        for name, grade in named_grades(submission)
         if grade.auto_score is not None and grade.score != grade.auto_score
     ]
     if seconds := submission.total_seconds_late:

@@ -66,5 +66,5 @@ def _seen(course: Course, assignment: str, student: str, key: Key, grade: Any) -
     points = [cell.metadata.nbgrader.get("points") for cell in own]
     # An answer in words is in its cell; in code, or if its cell is untouched, it may be anywhere.
     if any(cell.cell_type == "code" or is_released(cell) for cell in own):
-        own = cells
+        own = [cell for cell in cells if cell.source.strip()]  # JupyterLab adds empty ones
     return grade.auto_score, points, [(cell.source, cell.get("attachments")) for cell in own]

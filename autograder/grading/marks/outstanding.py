@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from nbgrader.api import Gradebook, MissingEntry
 from traitlets.config import Config
@@ -73,17 +75,34 @@ class Outstanding:
         return said
 
 
+def named_grades(submission: Any) -> list[tuple[str, Any]]:
+    """A submission's grades, by the names of their cells.
+
+    Where several notebooks have a cell of one name, the notebook's name goes before it.
+    """
+    grades = [
+        (notebook.name, grade) for notebook in submission.notebooks for grade in notebook.grades
+    ]
+    often = Counter(grade.name for _, grade in grades)
+    return sorted(
+        (
+            (grade.name if often[grade.name] == 1 else f"{notebook}: {grade.name}", grade)
+            for notebook, grade in grades
+        ),
+        key=lambda named: named[0],
+    )
+
+
 def manual(gradebook: Gradebook, assignment: str, student: str) -> tuple[list[str], list[str]]:
     """The cells of a submission that are not marked yet, and those to be looked at again."""
     try:
         submission = gradebook.find_submission(assignment, student)
     except MissingEntry:
         return [], []
-    grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
-    waiting = [grade for grade in grades if grade.needs_manual_grade]
-    unmarked = [grade.name for grade in waiting if grade.manual_score is None]
-    again = [grade.name for grade in waiting if grade.manual_score is not None]
-    return sorted(unmarked), sorted(again)
+    waiting = [each for each in named_grades(submission) if each[1].needs_manual_grade]
+    unmarked = [name for name, grade in waiting if grade.manual_score is None]
+    again = [name for name, grade in waiting if grade.manual_score is not None]
+    return unmarked, again
 
 
 def outstanding(gradebook: Gradebook, course: Course | None, assignment: str) -> Outstanding:

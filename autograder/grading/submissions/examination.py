@@ -266,7 +266,9 @@ def _is_no_work(raw: bytes, name: str, blueprint: Blueprint) -> str:
         return "cannot be read"
     released = {cell.grade_id: cell.source for cell in blueprint.cells if cell.marks["solution"]}
     answers = {grade_id(cell): cell.source for cell in cells if grade_id(cell) in released}
-    same = answers == released and len(cells) == len(blueprint.cells) + blueprint.others
+    known = {cell.grade_id for cell in blueprint.cells}
+    written = sum(grade_id(cell) in known or bool(cell.source.strip()) for cell in cells)
+    same = answers == released and written == len(blueprint.cells) + blueprint.others
     return UNTOUCHED if same else ""
 
 

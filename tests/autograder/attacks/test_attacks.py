@@ -62,7 +62,7 @@ def test_ends_are_told_apart(marks: dict[str, Mark]) -> None:
         "exhausting-one_huge_message": "refused",
         "exhausting-stubborn_loop": "timed out",
         "exhausting-deaf_loop": "timed out",
-        "exhausting-large_evidence": "refused",
+        "exhausting-large_evidence": "wrong",
         "exhausting-refused_evidence": "refused",
         "forging-evidence_malformed": "refused",
         "forging-evidence_replayed": "refused",

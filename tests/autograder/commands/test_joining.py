@@ -136,6 +136,49 @@ def test_what_holds_for_everyone_is_readable_by_everyone(
         assert path.stat().st_mode & 0o777 == 0o644, path
 
 
+def test_folders_that_an_earlier_umask_closed_are_opened_for_everyone(
+    join, exchange: Path, tmp_path: Path
+) -> None:
+    into = tmp_path / "etc" / "jupyter"
+    (into / "labconfig").mkdir(parents=True)
+    for folder in (into, into / "labconfig"):
+        folder.chmod(0o2700)
+    assert join(exchange, "--into", into).exit_code == 0
+    for folder in (into, into / "labconfig"):
+        assert folder.stat().st_mode & 0o7777 == 0o2755, folder
+
+
+def test_an_account_s_own_folders_stay_closed(join, exchange: Path, tmp_path: Path) -> None:
+    (tmp_path / "jupyter").mkdir(mode=0o700)
+    assert join(exchange).exit_code == 0
+    assert (tmp_path / "jupyter").stat().st_mode & 0o777 == 0o700
+
+
+def test_the_exchange_may_be_at_home_where_the_shell_leaves_its_path(
+    join, exchange: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert join("~/exchange").exit_code == 0
+    assert str(exchange) in (tmp_path / "jupyter" / "nbgrader_config.py").read_text()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["exchange", "~nobody-here/x"],
+        ["join", "~nobody-here/x"],
+        ["join", "/tmp", "--into=~nobody-here/x"],
+    ],
+)
+def test_the_home_of_somebody_unknown_is_a_folder_that_is_not_there(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "course.toml").write_text(COURSE_TOML)
+    result = CliRunner().invoke(app, arguments)
+    assert isinstance(result.exception, SystemExit), result.exception
+
+
 @pytest.mark.parametrize(
     "text", ['{"mine": 1,}', "[]", '{"disabledExtensions": 5}', '{"disabledExtensions": [[]]}', "ÿ"]
 )

@@ -1,5 +1,6 @@
 """A class's list, as programs write it: what is clear is in the gradebook, what is not is named."""
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -128,6 +129,23 @@ def test_the_environment_need_not_be_activated(
     result = write(PLAIN)
     assert result.exit_code == 0, result.output
     assert known(empty_course) == CLASS
+
+
+def test_a_table_may_lie_at_home_where_the_shell_leaves_its_path(
+    write: Callable, empty_course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(PLAIN)
+    monkeypatch.setenv("HOME", str(empty_course))
+    assert CliRunner().invoke(app, ["students", "~/class.csv"]).exit_code == 0
+
+
+def test_the_programs_beside_python_are_found_once(
+    write: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    for _ in range(2):
+        write(PLAIN)
+    assert os.environ["PATH"] == f"{Path(sys.executable).parent}:/usr/bin:/bin"
 
 
 def test_a_table_that_is_not_there_is_named(write: Callable) -> None:

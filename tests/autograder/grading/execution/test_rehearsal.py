@@ -134,6 +134,7 @@ CHECK_FAULTS = [
     ("CHECKS = (", "CHECKS = (  :", "line 13: SyntaxError"),
     ("CHECKS = (", "CHEKS = (", "CHECKS"),
     ("import torch", "import torch; raise SystemExit(3)", "cannot be loaded"),
+    ("import torch", "import torch; open('no_such_file')", "line 2: FileNotFoundError"),
     ("lambda x: x**2", "lambda x: x.no_such()", ""),  # a wrong way may raise
 ]
 

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import nbformat
 import pytest
 from bs4 import BeautifulSoup
+from nbformat.v4 import new_code_cell
 from nbgrader.converters import GenerateFeedback
 from nbgrader.exchange import ExchangeError
 from nbgrader.exchange.default import (
@@ -336,6 +338,12 @@ def test_points_by_hand_ask_for_a_second_look_only_where_something_has_changed(
 
     change(room.root, "Not the square.", "A square is no double.")
     assert again() == {}  # nobody's answer is another
+    path = room.root / "submitted" / "bob" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+    path.chmod(0o644)
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(new_code_cell(""))  # as JupyterLab adds at the end
+    nbformat.write(notebook, path)
+    assert again() == {}
     room.submit("ada", WRONG, why="It adds.")  # the other task alone
     room.submit("eve", RIGHT, why="It adds twice.")
     room.collect()

@@ -15,7 +15,9 @@ from typer.testing import CliRunner
 
 from autograder.commands.cli import app
 from autograder.grading.course import Course
+from autograder.grading.feedback.overview import sentences
 from autograder.grading.marks import report_page
+from autograder.grading.marks.outstanding import outstanding
 from autograder.grading.marks.report import Report, Student, gather_report
 from tests.autograder.conftest import make_source, marked
 from tests.browsing import chromium
@@ -137,8 +139,12 @@ def test_cells_of_one_name_in_two_notebooks_are_two_tasks(
     path = hand_in(empty_course, "ada", "def double(x):\n    return x**2", why="It adds.")
     text = (empty_course / "release" / ASSIGNMENT / "part2.ipynb").read_text()
     (path.parent / "part2.ipynb").write_text(text.replace("Say more.", "It does."))
-    canned_grades(empty_course)
+    records = canned_grades(empty_course)
     with Course(empty_course).gradebook() as gradebook:
+        waits = outstanding(gradebook, None, ASSIGNMENT)
+        assert waits.unmarked == {"ada": ["set: why"]}
+        said = sentences(gradebook, ASSIGNMENT, "ada", records["ada"])
+        assert "Nobody has marked set: why yet; the points below are without." in said
         for notebook, points in (("set", 3), ("part2", 4)):
             grade = gradebook.find_grade("why", notebook, ASSIGNMENT, "ada")
             grade.manual_score, grade.needs_manual_grade = min(points, 3), False

@@ -501,7 +501,7 @@ def test_an_untouched_notebook_with_text_that_nbgrader_does_not_know_is_no_work(
 ) -> None:
     source = empty_course / "source" / ASSIGNMENT / NAME
     notebook = nbformat.read(source, as_version=4)
-    notebook.cells.insert(0, new_markdown_cell("# Before you begin"))
+    notebook.cells[:0] = [new_markdown_cell("# Before you begin"), new_code_cell("")]
     nbformat.write(notebook, source)
     generate(empty_course)
     shutil.copy(empty_course / "release" / ASSIGNMENT / NAME, ada / NAME)
@@ -512,6 +512,9 @@ def test_an_untouched_notebook_with_text_that_nbgrader_does_not_know_is_no_work(
     examined, found = look()
     assert cell(found, "why").source == "It adds."
     assert examined.repairs == [f"Took 'set-Copy1.ipynb' for {NAME}, which is as it was released."]
+    released.cells += [new_code_cell(" \n"), new_code_cell("")]  # as JupyterLab adds at the end
+    write(ada, released)
+    assert cell(look()[1], "why").source == "It adds."
     released.cells.append(new_markdown_cell("An answer of my own."))
     write(ada, released)
     assert cell(look()[1], "why").source == cell(released, "why").source
