@@ -98,7 +98,7 @@ class Conversation:
         kind = str(row.get("kind") or "")
         if row.get("label") is False:
             raise ValueError(f"{where}: its 'label' is false, so its answer is not to be learned")
-        _check_alike(row, where)
+        row = _of_one_form(row, where)
         for name in ("messages", "conversations"):
             if name in row:
                 messages = _behind_system(row, _messages(row[name], name, where), where)
@@ -159,8 +159,12 @@ def _as_list(value: Any, role: str) -> Any:
     return [{"role": role, "content": value}] if isinstance(value, str) else value
 
 
-def _check_alike(row: Mapping[str, Any], where: str) -> None:
-    """Raise ValueError if a row has conversations that differ, but for the system's words."""
+def _of_one_form(row: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A row without the forms that are empty, if one is not.
+
+    Raises:
+        ValueError: conversations in two forms differ, but for the system's words.
+    """
     forms = [names for names in FORMS if all(row.get(name) for name in names)]
     said = []
     for names in forms if len(forms) > 1 else ():
@@ -170,6 +174,8 @@ def _check_alike(row: Mapping[str, Any], where: str) -> None:
     if any(each != said[0] for each in said):
         told = " and ".join(" with ".join(map(repr, names)) for names in forms)
         raise ValueError(f"{where}: {told} say different things; keep one of them")
+    empty = {name for names in FORMS if forms and names not in forms for name in names}
+    return {name: value for name, value in row.items() if name not in empty}
 
 
 def _behind_system(

@@ -186,9 +186,8 @@ class Ingredients:
         kind, _, n = name.partition(":")
         if kind == "hf":
             return load_both(n, self.setting.vocab_size)[0]
-        smaller = every_nth_layer(
-            self.teacher, int(n)
-        ).float()  # the teacher may be in half precision, but weights are trained in float32
+        # The teacher may be in half precision, but weights are trained in float32.
+        smaller = every_nth_layer(self.teacher, int(n)).float()
         return smaller if kind == "layers" else type(smaller)(smaller.config)
 
     @property

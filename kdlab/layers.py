@@ -36,6 +36,7 @@ def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
 
     Returns:
         A new model, which shares nothing with the old one; its weights are in the same dtypes.
+        Train one in half precision as ``every_nth_layer(model, n).float()``.
 
     Raises:
         ValueError: n is out of range; the model's layers are not found; the model has adapters,

@@ -42,7 +42,8 @@ def held_by(teacher: Any) -> list[nn.Module]:
 
     Who asks such a teacher in turn with other models takes these together with them.
     """
-    held = () if isinstance(teacher, nn.Module) else getattr(teacher, "__dict__", {}).values()
+    held = [] if isinstance(teacher, nn.Module) else [*getattr(teacher, "__dict__", {}).values()]
+    held = [part for each in held for part in (each if isinstance(each, list | tuple) else [each])]
     return [each for each in held if isinstance(each, nn.Module)]
 
 

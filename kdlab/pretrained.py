@@ -118,18 +118,21 @@ def tokenizer_of(name: str, vocab_size: int | None = None, **options: Any) -> An
         raise ValueError("Hugging Face models need transformers: pip install 'kdlab[hf]'") from None
     folder, where = _place(os.path.expanduser(name))
     names = ("tokenizer*", "vocab*", "*.model", "*.tiktoken", "tekken*")
-    inner = os.path.join(folder, options.get("subfolder") or "")
+    inner = os.path.join(folder, options.get("subfolder") or "").rstrip("/")
     if not where and os.path.isdir(folder):
-        there = [place for place in (inner, folder) if any(any(Path(place).glob(n)) for n in names)]
-        if not there:
+        places = Path(inner), Path(folder)
+        if not any(any(place.glob(each)) for place in places for each in names):
             raise ValueError(
                 f"{inner} holds no tokenizer; tokenizer.save_pretrained({inner!r}) writes the one "
                 "that the model was trained with"
             )
-        if inner not in there:  # saved once, for all folders below
-            options.pop("subfolder")
     with loading(f"the tokenizer of {name}"):
-        tokenizer = AutoTokenizer.from_pretrained(folder, **where, **options)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(folder, **where, **options)
+        except (OSError, ValueError):
+            if not options.pop("subfolder", None):
+                raise
+            tokenizer = AutoTokenizer.from_pretrained(folder, **where, **options)  # once for all
     return tokenizer if vocab_size is None else _shortened(tokenizer, vocab_size)
 
 

@@ -21,11 +21,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from enum import Enum
 from functools import lru_cache, partial
 from hashlib import sha256
 from itertools import count
 from multiprocessing import connection, get_context, parent_process
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
@@ -179,8 +180,10 @@ class Sweep:
     ) -> list[dict[str, Any]]:
         texts = _make_what_is_shared(arms.values(), progress)
         made = {**machine(), "runs_at_a_time": jobs, "threads_per_run": threads}
+        functions = {"run": _name_of(self.run), "measure": _name_of(self.measure)}
         tasks = [(name, spec, seed) for seed in range(self.seeds) for name, spec in arms.items()]
-        todo = [(self, *task, folder / f"{slug(task[0])}-{task[2]}", made, texts) for task in tasks]
+        shared = made, texts, functions
+        todo = [(self, *task, folder / f"{slug(task[0])}-{task[2]}", *shared) for task in tasks]
         bar = tqdm(total=len(todo), unit="run", desc=self.name, disable=not progress)
         with bar:
             if jobs == 1:
@@ -279,6 +282,7 @@ def _one(
     folder: Path,
     machine: dict[str, Any],
     texts: Mapping[Recipe, str],
+    functions: Mapping[str, str | None],
 ) -> dict[str, Any]:
     """Do a run; return its record.
 
@@ -287,8 +291,7 @@ def _one(
     """
     path, identity = folder / "record.json", json.loads(to_json(_as_plain(spec)))
     text = texts[spec.setting()] if isinstance(spec, Recipe) else None
-    made_by = {"run": sweep.run, "measure": sweep.measure, "spec": spec if callable(spec) else None}
-    functions = {name: _name_of(function) for name, function in made_by.items()}
+    functions = {**functions, "spec": _name_of(spec if callable(spec) else None)}
     if path.exists():
         done = read_run(json.loads(path.read_text(encoding="utf-8")))
         same = done.pop("spec") == identity and done.pop("text_sha256", text) == text
@@ -345,18 +348,23 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value
 
 
+PLAIN = (bool, int, float, complex, str, bytes, range, PurePath, Enum, torch.dtype, torch.device)
+WRITABLE = (list, dict, set)
+
+
 def _name_of(function: Any) -> str | None:
     """The name of a function, within its module; of another callable, that of its class.
 
     A hash follows it where several may have this name: of what ``partial`` binds, of the fields of
-    a dataclass, of what a function keeps of the one around it, and of the code of a lambda.
+    a dataclass, of what a function keeps of the one around it, and of the code of a lambda. Lists,
+    dicts and sets that a run may write to are left out of fields and of what a function keeps.
     """
     return None if function is None else _told(function)
 
 
 def _told(value: Any, within: tuple[Any, ...] = ()) -> str:
     """A value in words, the same in every process; ``within`` are the values that it is part of."""
-    if value is None or isinstance(value, bool | int | float | complex | str | bytes):
+    if value is None or isinstance(value, PLAIN):
         return repr(value)
     if any(value is each for each in within):  # such as a function that calls itself
         return "..."
@@ -382,9 +390,12 @@ def _held(value: Any) -> list[Any]:
     if isinstance(value, type):
         return []
     if hasattr(value, "tolist"):
-        return [value.tolist()]
+        with suppress(NotImplementedError, RuntimeError):  # such as a tensor without memory
+            return [str(value.tolist())]
+        return []
     if is_dataclass(value):
-        return [(item.name, getattr(value, item.name)) for item in fields(value)]
+        pairs = [(item.name, getattr(value, item.name, None)) for item in fields(value)]
+        return [pair for pair in pairs if not isinstance(pair[1], WRITABLE)]
     if isinstance(value, MethodType):
         return _held(value.__self__)
     if not isinstance(value, FunctionType) or "<" not in value.__qualname__:
@@ -392,7 +403,8 @@ def _held(value: Any) -> list[Any]:
     around = []
     for cell in value.__closure__ or ():
         with suppress(ValueError):  # it has no value yet
-            around.append(cell.cell_contents)
+            if not isinstance(cell.cell_contents, WRITABLE):
+                around.append(cell.cell_contents)
     held = [around, value.__defaults__, value.__kwdefaults__]
     return [value.__code__, *held] if value.__name__ == "<lambda>" else held
 

@@ -54,6 +54,8 @@ CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{
         ({"prompt": "Q?", "completion": "A.", "text": "Q?A.", "label": 1}, "ua", "A."),
         ({"messages": [U, A], "conversations": None, "completion": None}, "ua", "A."),
         ({"messages": [U, A], "conversations": [], "prompt": "", "completion": ""}, "ua", "A."),
+        ({"messages": [], "conversations": [U, A]}, "ua", "A."),
+        ({"messages": [], "prompt": "Q?", "completion": "A."}, "ua", "A."),
         ({"prompt": "Q?", "completion": "A.", "messages": [U, A], "label": 0}, "ua", "A."),
         ({"system": "Be.", "prompt": [U], "completion": [A]}, "sua", "A."),
         ({"messages": float("nan"), "prompt": "Q?", "completion": "A."}, "ua", "A."),

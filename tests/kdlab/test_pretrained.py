@@ -461,6 +461,10 @@ def test_a_tokenizer_is_of_the_same_place_as_its_model(llama, tmp_path, monkeypa
         path.unlink()
     with pytest.raises(ValueError, match="part holds no tokenizer; tokenizer"):
         load_both(str(tmp_path / "whole"), options=options)
+    for path in Path(llama).glob("tokenizer*"):  # saved once, above all parts
+        shutil.copy(path, tmp_path / "whole")
+    load_both(str(tmp_path / "whole"), options=options)
+    assert "subfolder" not in asked[-1]
 
 
 # --- weights in a GGUF ---

@@ -370,11 +370,29 @@ def made(factor, offset=0):
         (partial(made, torch.ones(2)), partial(made, torch.ones(2)), True),
         (partial(made, Recipe()), partial(made, Recipe(lam=2.0)), False),
         (partial(made, twice), partial(made, scored), False),
+        (partial(made, Path("a")), partial(made, Path("b")), False),
+        (partial(made, torch.float32), partial(made, torch.bfloat16), False),
+        (partial(made, torch.ones(2, device="meta")), partial(made, torch.ones(2)), False),
         (partial(made, torch.Tensor), partial(made, np.ndarray), False),
     ],
 )
 def test_functions_of_one_name_are_told_apart_by_what_they_hold(one, other, same):
     assert (sweeps._name_of(one) == sweeps._name_of(other)) is same
+
+
+def test_what_a_run_writes_down_does_not_change_its_name(tmp_path):
+    def counting(calls):
+        def run(spec, seed, folder):
+            calls.append(seed)
+            return scored(spec, seed, folder)
+
+        return run
+
+    first, second = [], []
+    replace(SWEEP, run=counting(first)).results(tmp_path)
+    replace(SWEEP, run=counting(second)).results(tmp_path)
+    assert first
+    assert not second
 
 
 def test_another_lambda_is_another_run(tmp_path):
