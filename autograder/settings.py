@@ -56,4 +56,4 @@ def load_settings(root: Path) -> Settings:
     if not re.match(r"(https?://|file:///)[^\s()]+$", data["book"]):
         raise ValueError(f"{path}: the book's address {data['book']!r} does not begin with http.")
     exchange = os.environ.get("KDLAB_EXCHANGE") or data["exchange"]
-    return Settings(data["id"], root / Path(exchange).expanduser(), data["book"].rstrip("/"))
+    return Settings(data["id"], root / os.path.expanduser(exchange), data["book"].rstrip("/"))

@@ -171,7 +171,8 @@ def join(
         course = "" if names else course  # one that is misspelt is not written down
     if re.fullmatch(r"[\w.-]+", course):
         try:
-            problems += write(folder, course, root, for_all=into is not None)
+            everyone = folder.resolve() != Path(jupyter_config_dir()).resolve()
+            problems += write(folder, course, root, for_all=everyone)
         except OSError as error:
             problems.append(f"{folder} cannot be written: {error.strerror}.")
     for problem in problems:

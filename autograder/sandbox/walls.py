@@ -15,6 +15,7 @@ from autograder.sandbox.world import KERNEL, KERNELS, PROCESSES, SCRATCH
 
 CODE = "/run/code"  # path inside; the packages of ours that a notebook may import
 SYSTEM = ("/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/bin", "/lib", "/lib64")
+PYTHON = (sys.base_prefix, sys.prefix, sys.base_exec_prefix, sys.exec_prefix)
 DETAILS = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo")
 ACCOUNTS = {  # files of /etc
     "passwd": f"root:x:0:0::/:/bin/sh\nstudent:x:1000:1000:Student:{SCRATCH}:/bin/sh\n",
@@ -22,14 +23,6 @@ ACCOUNTS = {  # files of /etc
 }
 INSIDE = ("warm.py", "world.py", "syscalls.py")  # of this folder; importing no more of ours
 NOBODY = 65534  # the user that notebooks run as when the grader is root
-
-
-def with_targets(folders: Sequence[str]) -> tuple[str, ...]:
-    """Folders, and where those that are links lead to: an environment's programs name that."""
-    return tuple(dict.fromkeys([*folders, *map(os.path.realpath, folders)]))
-
-
-PYTHON = with_targets([sys.base_prefix, sys.prefix, sys.base_exec_prefix, sys.exec_prefix])
 
 
 def stage(target: Path, packages: Sequence[str], withheld: Sequence[str]) -> list[Path]:
@@ -165,7 +158,7 @@ def bubblewrap_command(
         if parent not in ("/", *folders) and not os.path.islink(parent):
             command += ["--perms", "0755", "--dir", parent]
     for folder in folders:
-        if os.path.islink(folder) and folder in SYSTEM:  # such as /bin, for usr/bin
+        if os.path.islink(folder):
             command += ["--symlink", os.readlink(folder), folder]
         elif os.path.isdir(folder):
             command += ["--ro-bind", folder, folder]

@@ -262,7 +262,7 @@ def test_lab_may_be_at_home_where_the_shell_leaves_its_path(
     (tmp_path / "lab" / "thesis.tex").touch()
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(course, "new_course", lambda *_: pytest.fail("~ is not the home"))
+    monkeypatch.setattr(course, "new_course", lambda *_, **__: pytest.fail("~ is not the home"))
     with pytest.raises(SystemExit, match="is not empty"):
         course.lab(folder=Path("~/lab"))
 

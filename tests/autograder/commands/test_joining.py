@@ -150,8 +150,9 @@ def test_folders_that_an_earlier_umask_closed_are_opened_for_everyone(
 
 def test_an_account_s_own_folders_stay_closed(join, exchange: Path, tmp_path: Path) -> None:
     (tmp_path / "jupyter").mkdir(mode=0o700)
-    assert join(exchange).exit_code == 0
-    assert (tmp_path / "jupyter").stat().st_mode & 0o777 == 0o700
+    for options in ((), ("--into", tmp_path / "jupyter")):
+        assert join(exchange, *options).exit_code == 0
+        assert (tmp_path / "jupyter").stat().st_mode & 0o777 == 0o700
 
 
 def test_the_exchange_may_be_at_home_where_the_shell_leaves_its_path(
@@ -177,6 +178,14 @@ def test_the_home_of_somebody_unknown_is_a_folder_that_is_not_there(
     (tmp_path / "course.toml").write_text(COURSE_TOML)
     result = CliRunner().invoke(app, arguments)
     assert isinstance(result.exception, SystemExit), result.exception
+
+
+def test_a_setting_may_name_somebody_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "course.toml").write_text(COURSE_TOML)
+    monkeypatch.setenv("KDLAB_EXCHANGE", "~nobody-here/x")
+    assert load_settings(tmp_path).exchange == tmp_path / "~nobody-here/x"
 
 
 @pytest.mark.parametrize(

@@ -14,17 +14,11 @@ from pathlib import Path
 import pytest
 from traitlets.config import Config
 
-from autograder.sandbox import options, walls
+from autograder.sandbox import options
 from autograder.sandbox.kernels import SandboxKernelManager, copy_work
 from autograder.sandbox.options import SandboxMissing, bubblewrap, withheld_modules
 from autograder.sandbox.pool import POOL, WarmPool, open_pool, socket_room
-from autograder.sandbox.walls import (
-    CourseExposed,
-    bubblewrap_command,
-    refuse_exposed,
-    stage,
-    with_targets,
-)
+from autograder.sandbox.walls import CourseExposed, refuse_exposed, stage
 from tests.waiting import HOPELESS, wait_until
 
 LIMITS = Config()
@@ -432,17 +426,6 @@ def without_bubblewrap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         options.shutil, "which", lambda name, *a: None if name == "bwrap" else real(name, *a)
     )
-
-
-def test_an_environment_that_is_a_link_is_in_the_sandbox(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    link = tmp_path / "venv"
-    link.symlink_to(sys.prefix)
-    monkeypatch.setattr(walls, "PYTHON", with_targets([sys.base_prefix, str(link)]))
-    command = bubblewrap_command("bwrap", tmp_path, tmp_path, [], [])
-    for folder in (str(link), os.path.realpath(sys.prefix)):  # programs in it name the second
-        assert command[command.index(folder) - 1] == "--ro-bind"
 
 
 def test_without_bubblewrap_nothing_runs(without_bubblewrap: None) -> None:
