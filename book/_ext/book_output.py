@@ -7,6 +7,7 @@ The theme and MathJax together are 31 MB, of which a page would load 3.7. After 
   in place of a script of 1.5 MB that does the same;
 - Sphinx's search is left out, for that of book_search;
 - style sheets keep the rules of classes that some page or script names;
+- scripts of the book's own lose their comments, which every page would load;
 - files that nothing refers to are removed;
 - what keeps the theme's markup from being read aloud well is put right.
 """
@@ -105,6 +106,8 @@ def finish(app: Sphinx, failure: Exception | None) -> None:
     others = (out / "_static").glob("*.js")
     shown += "".join(script.read_text(encoding="utf8") for script in others)
     cut_styles(out / "_static", set(re.findall(r"[\w-]+", shown)))
+    for script in (Path(app.srcdir) / "book/_static").glob("*.js"):
+        cut_comments(out / "_static" / script.name)
     remove_unused(out / "_static")
 
 
@@ -167,6 +170,12 @@ def cut_icons(static: Path, names: set[str]) -> None:
         return face[0][:start] + source
 
     sheet.write_text(FONT.sub(cut, text), encoding="utf8")
+
+
+def cut_comments(script: Path) -> None:
+    """Drop the lines of a script of ours that are comments."""
+    text = script.read_text(encoding="utf8")
+    script.write_text(re.sub(r"^ *//.*\n", "", text, flags=re.MULTILINE), encoding="utf8")
 
 
 def cut_styles(static: Path, names: set[str]) -> None:

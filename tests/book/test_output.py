@@ -62,6 +62,17 @@ def test_no_line_begins_with_the_mark_behind_a_formula_or_a_word_of_code(book, p
     assert kept_words
 
 
+def test_a_script_of_the_book_is_served_without_its_comments(tmp_path):
+    sys.path.append(str(ROOT / "book/_ext"))
+    from book_output import cut_comments
+
+    script = tmp_path / "a.js"
+    script.write_text('// one\nconst at = "https://a"; // of it\n  // two\n  go(at);\n')
+    for _ in range(2):
+        cut_comments(script)
+        assert script.read_text() == 'const at = "https://a"; // of it\n  go(at);\n'
+
+
 def test_styles_keep_what_a_page_or_a_script_names(tmp_path):
     sys.path.append(str(ROOT / "book/_ext"))
     from book_output import cut_styles
