@@ -2704,10 +2704,10 @@ def evaluation_cases() -> tuple[Case, ...]:
     own = np.random.default_rng(611)
     bad = model(own, 5, 4, 1)
     bad[1] *= 6  # sure and wrong: its mean loss is above 20 nats, the sum below float32's smallest
+    # Eight positions: 1e-7 under each probability does not come out as a perplexity of 10^6.
     zero = {"held_out": [batch(own, 5, 4, (3, 2)), batch(own, 5, 4, (1, 3))]}
     zero["held_out"][0][1][1, 3] = 2  # sure and right: a loss of 0
     zero["held_out"][1][1].clamp_max_(0)
-    # Of eight positions: 1e-7 under each probability does not come out as a perplexity of 10^6.
     zero = {"train": [batch(own, 5, 4, (0, 2))], **zero}  # in this order everywhere
     return (
         Case("two batches", (*two, True, "perplexity"), public=True),
